@@ -1,0 +1,72 @@
+"""What the relay needs of a broker, and what subscribers get from one."""
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from attrs import frozen
+from trio.abc import ReceiveChannel
+
+
+@frozen(kw_only=True)
+class Message:
+    """An event on its way: `body` is the event as JSON, fixed at commit; `id` is the same at every redelivery."""
+
+    id: str
+    topic: str
+    body: bytes
+
+
+@frozen(kw_only=True)
+class Event:
+    """What subscribers get. The same fields, in this order, are the JSON that travels.
+
+    `id` is a UUID; an event that comes twice comes with the same id. `timestamp` is the commit's.
+    """
+
+    id: str
+    timestamp: datetime
+    topic: str
+    source: str
+    session_id: str | None
+    payload: Any
+
+    @classmethod
+    def from_json(cls, body: bytes) -> "Event":
+        """The event in a message's body."""
+        fields = json.loads(body)
+        return cls(**{**fields, "timestamp": datetime.fromisoformat(fields["timestamp"])})
+
+
+Handler = Callable[[Event], Awaitable[None]]
+
+
+class Broker(Protocol):
+    """Takes messages from the relay and hands them to whoever subscribes.
+
+    A pattern is a NATS subject: tokens between dots, `*` for one token, a last `>` for one or more.
+    """
+
+    async def publish(self, message: Message) -> None:
+        """Return once the message is accepted for good.
+
+        Raises:
+            MessageRejected: this message was refused; counts as an attempt.
+            Unrouted: nobody subscribes to its topic; does not count.
+            BrokerUnavailable: nothing is known of the message; does not count.
+        """
+        ...
+
+    def subscribe(self, pattern: str) -> AbstractAsyncContextManager[ReceiveChannel[Event]]:
+        """A stream of the events that match; an event is acknowledged when the reader asks for the next one."""
+        ...
+
+    def handle(self, pattern: str, handler: Handler) -> AbstractAsyncContextManager[None]:
+        """Inside the block `handler` is called for every matching event; its return acknowledges it."""
+        ...
+
+    async def changed(self) -> None:
+        """Return once a topic that was unrouted may have a subscriber."""
+        ...

@@ -1,0 +1,82 @@
+"""A configuration as the rest of the library sees it: values, checked, no YAML."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import Factory, field, frozen
+from attrs.validators import ge, gt
+
+from nexo_poller.errors import Problem
+from nexo_poller.poller import Deliver
+from nexo_poller.schedule import At, Cron, Every
+
+Misfire = Literal["run", "skip"]
+NO_TIME = timedelta()
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The keys of `pollers:` other than its jobs; the defaults are those of the file format."""
+
+    enabled: bool = True
+    state_db: Path = Path("./data/poller.db")
+    default_jitter: timedelta = field(default=timedelta(milliseconds=5000), validator=ge(NO_TIME))
+    lease_ttl_factor: float = field(default=2.0, validator=gt(0))
+    failure_alert_cooldown: timedelta = field(default=timedelta(seconds=3600), validator=ge(NO_TIME))
+    breaker_threshold: int = field(default=5, validator=ge(1))
+    max_concurrent_ticks: int = field(default=64, validator=ge(1))
+    tick_timeout: timedelta = field(default=timedelta(seconds=300), validator=gt(NO_TIME))
+    history_per_job: int = field(default=100, validator=ge(1))
+    max_pending_per_job: int = field(default=1000, validator=ge(1))
+    max_delivery_attempts: int = field(default=10, validator=ge(1))
+
+
+@frozen(kw_only=True)
+class JobSpec:
+    """One entry of `jobs:`. `config` is the plain mapping of the file; its kind's poller structures it.
+
+    `misfire` says what becomes of slots that were missed. `tick_timeout` None means the settings' own. `key` is the
+    entry's place in its document, for problems found later.
+    """
+
+    id: str
+    kind: str
+    agent: str
+    schedule: Every | Cron | At
+    config: Mapping[str, Any] = Factory(dict)
+    failure_to: Deliver | None = None
+    paused_on_boot: bool = False
+    misfire: Misfire = "run"
+    tick_timeout: timedelta | None = None
+    extra: Mapping[str, Any] = Factory(dict)
+    key: tuple[str | int, ...] = field(default=(), eq=False, repr=False)
+
+
+@frozen(kw_only=True)
+class RejectedJob:
+    """A job that does not run, and everything that is wrong with it. Its siblings run. Unreadable fields are ""."""
+
+    id: str
+    kind: str = ""
+    agent: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+@frozen(kw_only=True)
+class Config:
+    """A whole file.
+
+    `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that the file has no such
+    section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink. `secrets` are the values that came
+    from `${…}` and must be masked wherever text leaves.
+    """
+
+    settings: Settings = Settings()
+    jobs: tuple[JobSpec, ...] = ()
+    rejected: tuple[RejectedJob, ...] = ()
+    agents: Mapping[str, Mapping[str, str]] | None = None
+    channels: Mapping[str, str] = Factory(dict)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,156 @@
+"""What a poller author sees: `Poller`, the context of a tick, and what a tick returns."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from attrs import define, field, frozen
+from attrs.validators import ge, instance_of
+
+from nexo_poller.clock import Clock
+
+if TYPE_CHECKING:  # the pure floor imports no httpx
+    import httpx
+
+C = TypeVar("C")
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+@frozen
+class Deliver:
+    """Where a job's messages go: `channel` as the agent's credentials name it, `to` as that channel names people."""
+
+    channel: str
+    to: str
+
+
+@frozen(kw_only=True)
+class OutboundDelivery:
+    """One message for a person on a channel.
+
+    `payload` is any JSON value; one that is no object is sent as `{"text": payload}`. `not_before` (aware) holds this
+    message, and what follows it on the same topic of the same job, back until then.
+    """
+
+    channel: str
+    recipient: str
+    payload: Any
+    not_before: datetime | None = None
+
+
+@frozen(kw_only=True)
+class TickMetrics:
+    """How many items a tick looked at, and how many of them became messages."""
+
+    items_seen: int = field(default=0, validator=[instance_of(int), ge(0)])
+    items_dispatched: int = field(default=0, validator=[instance_of(int), ge(0)])
+
+
+@frozen(kw_only=True)
+class TickAck:
+    """What a successful tick returns; all of it is saved in one commit, or none.
+
+    `next_cursor` None keeps the cursor as it was. `next_interval_hint` (clamped to 1 s ... 24 h) replaces one wait.
+    """
+
+    next_cursor: bytes | None = None
+    next_interval_hint: timedelta | None = None
+    metrics: TickMetrics = TickMetrics()
+    deliver: Sequence[OutboundDelivery] = ()
+
+
+@frozen(kw_only=True)
+class LlmInvokeRequest:
+    """A request to the agent's language model. `messages` are `{"role": …, "content": …}` mappings, oldest first."""
+
+    messages: Sequence[Mapping[str, Any]]
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+
+@frozen(kw_only=True)
+class LlmInvokeResponse:
+    """What the model said, which model it was, and what it cost (`usage`: token counts by name)."""
+
+    content: str
+    model_id: str
+    usage: Mapping[str, int]
+
+
+class PollerHost(Protocol):
+    """A poller's only way out. Every method raises `HostError` when it cannot do what was asked."""
+
+    async def broker_publish(self, topic: str, payload: bytes) -> None:
+        """Put a message (JSON or UTF-8 text) for `topic` into this tick's commit; it is lost if the tick fails."""
+        ...
+
+    async def credentials_get(self, channel: str) -> Mapping[str, Any]:
+        """`{"account_id": …, …}` of the account that the job's agent is bound to on `channel`."""
+        ...
+
+    async def log(self, level: LogLevel, message: str, fields: Mapping[str, Any] | None = None) -> None:
+        """Write one log record in the job's name."""
+        ...
+
+    async def metric_inc(self, name: str, labels: Mapping[str, str] | None = None) -> None:
+        """Add one to the counter `name`. Names and label sets are limited in number; those beyond are dropped."""
+        ...
+
+    async def llm_invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
+        """Ask the agent's language model."""
+        ...
+
+
+@define(kw_only=True, eq=False)
+class PollContext(Generic[C]):
+    """What one tick knows. `now` is the claim's moment, `interval_hint` the schedule's gap between two slots."""
+
+    job_id: str
+    agent_id: str
+    kind: str
+    config: C
+    cursor: bytes | None
+    now: datetime
+    interval_hint: timedelta
+    host: PollerHost
+    _open_http: "Callable[[], httpx.AsyncClient]" = field(repr=False, alias="open_http")
+    _http: "httpx.AsyncClient | None" = field(default=None, init=False, repr=False)
+
+    @property
+    def http(self) -> "httpx.AsyncClient":
+        """The job's guarded HTTP client. It lives as long as the runner: do not close it."""
+        if self._http is None:
+            self._http = self._open_http()
+        return self._http
+
+
+class Poller(Generic[C]):
+    """The code behind a kind. Subclass it, name the kind and the type of its config, and write `tick`.
+
+    `config_type` is an attrs class (or a dataclass): a job's `config` mapping is structured into it by cattrs, with
+    unknown keys refused, before any tick. One instance serves all jobs of its kind, at the same time.
+    """
+
+    kind: ClassVar[str]
+    description: ClassVar[str] = ""
+    config_type: type[C]
+
+    def validate(self, config: C) -> None:
+        """Check more than types can say; raise `ConfigError` with every problem. No I/O: it runs on the loop."""
+
+    @asynccontextmanager
+    async def lifespan(self, clock: Clock) -> AsyncIterator[None]:  # noqa: ARG002 - heirs look at it
+        """Held open by a runner from before its first tick until after its last: the place for what ticks share."""
+        yield
+
+    async def tick(self, ctx: PollContext[C]) -> TickAck:
+        """Fetch, decide what is new, say what to send.
+
+        Raise `TransientError` to back off, `PermanentError` to be paused; any other exception counts as transient.
+        Let `trio.Cancelled` through: a tick is cancelled at its timeout, at a reload and when its lease is lost.
+        """
+        raise NotImplementedError
+
+
