@@ -1,0 +1,40 @@
+"""The test server itself: others lean on it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+from http_server import Request, Response, http_server, redirect
+
+
+async def echo(request: Request) -> Response:
+    return Response(headers={"X-Method": request.method}, body=request.body)
+
+
+async def in_pieces() -> AsyncIterator[bytes]:
+    yield b"one "
+    yield b"two"
+
+
+async def by_hand(request: Request) -> None:
+    await request.stream.send_all(b"HTTP/1.0 200 OK\r\n\r\nraw")
+
+
+async def test_routes_answer_and_requests_are_recorded() -> None:
+    async with http_server({"/echo": echo, "/raw": by_hand, "/away": redirect("/echo")}) as server:
+        server.routes["/pieces"] = lambda _request: Response(body=in_pieces())
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(server.url("/echo?q=1"), content=b"hello")
+            assert (answer.headers["x-method"], answer.text) == ("POST", "hello")
+            assert (await client.get(server.url("/pieces"))).text == "one two"
+            assert (await client.get(server.url("/missing"))).status_code == 404
+            assert (await client.get(server.url("/away"), follow_redirects=True)).status_code == 200
+            assert server.connections == 1
+            assert (await client.get(server.url("/raw"))).text == "raw"
+    assert [request.target for request in server.requests] == [
+        "/echo?q=1",
+        "/pieces",
+        "/missing",
+        "/away",
+        "/echo",
+        "/raw",
+    ]
