@@ -1,1 +1,34 @@
-"""Its being here makes pytest put this folder on the path, so that tests in subfolders can import from it."""
+"""Options and fixtures for all tests. Its being here puts this folder on the path, so that subfolders can import from it."""
+
+import pytest
+
+MUST_BE_NONE = ("skipped", "xfailed", "deselected")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("nexo_poller")
+    group.addoption("--full", action="store_true", help="run the long campaigns in full instead of small and seeded")
+    group.addoption("--complete", action="store_true", help="fail if a test was skipped, xfailed or deselected")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether `--full` was given: run the whole campaign, not the small one."""
+    return bool(pytestconfig.getoption("full"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    counts = _counts(session.config)
+    if session.config.getoption("complete") and any(counts[name] for name in MUST_BE_NONE):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("complete"):
+        terminalreporter.write_line(", ".join(f"{name} {count}" for name, count in _counts(config).items()))
+
+
+def _counts(config: pytest.Config) -> dict[str, int]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    stats = reporter.stats if reporter else {}
+    return {name: len(stats.get(name, ())) for name in ("passed", *MUST_BE_NONE)}
