@@ -4,15 +4,15 @@
         await client.get(server.url("/feed"))
     assert server.requests[0].headers["user-agent"] == ...
 
-A handler may be async, `Response.body` may be an (async) iterable that is sent chunk by chunk, and a handler that
+A handler may be async, `Response.body` may be an iterable or async generator that is sent chunk by chunk, and a handler that
 returns None has written to `request.stream` by itself. Connections are kept alive as the client asks. A handler that
 raises fails the test.
 """
 
 import inspect
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 import h11
@@ -43,7 +43,7 @@ class Response:
 
     status: int = 200
     headers: Mapping[str, str] = Factory(dict)
-    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b""
+    body: bytes | Iterable[bytes] | AsyncGenerator[bytes, None] = b""
 
 
 Handler = Callable[[Request], Response | Awaitable[Response | None]]
@@ -97,8 +97,9 @@ async def _answer(connection: h11.Connection, request: Request, handler: Handler
     send = partial(_send, connection, request.stream)
     await send(h11.Response(status_code=response.status, headers=list(headers.items())))
     if request.method != "HEAD":
-        async for piece in _pieces(response.body):
-            await send(h11.Data(data=piece))
+        async with aclosing(_pieces(response.body)) as pieces:
+            async for piece in pieces:
+                await send(h11.Data(data=piece))
     await send(h11.EndOfMessage())
     if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
         return False
@@ -110,10 +111,11 @@ async def _send(connection: h11.Connection, stream: trio.abc.Stream, event: h11.
     await stream.send_all(connection.send(event) or b"")
 
 
-async def _pieces(body: bytes | Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    if isinstance(body, AsyncIterable):
-        async for piece in body:
-            yield piece
+async def _pieces(body: bytes | Iterable[bytes] | AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    if isinstance(body, AsyncGenerator):
+        async with aclosing(body):
+            async for piece in body:
+                yield piece
     else:
         for piece in [body] if isinstance(body, bytes) else body:
             yield piece

@@ -1,6 +1,6 @@
 """The test server itself: others lean on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import httpx
 from http_server import Request, Response, http_server, redirect
@@ -10,7 +10,7 @@ async def echo(request: Request) -> Response:
     return Response(headers={"X-Method": request.method}, body=request.body)
 
 
-async def in_pieces() -> AsyncIterator[bytes]:
+async def in_pieces() -> AsyncGenerator[bytes, None]:
     yield b"one "
     yield b"two"
 
