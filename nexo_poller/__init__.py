@@ -1,0 +1,1 @@
+"""Durable polling jobs on Trio."""

@@ -20,7 +20,7 @@
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from attrs import frozen
 
@@ -172,6 +172,3 @@ class JobRefused(NexoPollerError):
         self.why = why
 
 
-def moment(at: datetime) -> str:
-    """`at` as people and logs read it: RFC 3339, whole seconds, UTC as Z."""
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

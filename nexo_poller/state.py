@@ -1,0 +1,165 @@
+"""What a job has behind it and before it, and how a tick changes that.
+
+Everything here is a pure function from a state, and what a tick came to, to the next state. The store saves the result
+whole, in the commit; nothing in between is ever visible.
+
+    after_ack          success: errors are forgotten, the following slot is due next
+    after_transient    backoff: the same slot again, later; alerts at the breaker's threshold
+    after_permanent    pause, with an alert
+    after_skip         the slot is given up; nothing counts
+    after_manual_ack / after_manual_error
+                       the same for a run by hand, which leaves schedule and pause as they are (R5)
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+from nexo_poller import alerts
+from nexo_poller.poller import TickAck
+from nexo_poller.timetable import Due
+
+Status = Literal["ok", "transient", "permanent", "skipped"]
+FIRED = "fired"
+
+
+@frozen(kw_only=True)
+class JobState:
+    """The durable state of a job.
+
+    `due` is what comes next; None means that nothing does, and then `pause_reason` says why. `is_retry` tells a backoff
+    from a slot. `alerts_sent` counts the alerts of the present row of errors, which began at `failing_since`;
+    `last_alert_at` outlives it, for the cooldown.
+    """
+
+    created_at: datetime
+    due: Due | None
+    is_retry: bool = False
+    pause_reason: str | None = None
+    cursor: bytes | None = field(default=None, repr=False)
+    consecutive_errors: int = 0
+    failing_since: datetime | None = None
+    alerts_sent: int = 0
+    last_alert_at: datetime | None = None
+    last_run_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_status: Status | None = None
+    last_error: str | None = None
+    items_seen_total: int = 0
+    items_dispatched_total: int = 0
+    ticks_total: int = 0
+
+
+@frozen(kw_only=True)
+class Step:
+    """The state after a tick, and what to tell the operator about it (None: nothing)."""
+
+    state: JobState
+    alert: str | None = None
+
+
+@frozen(kw_only=True)
+class AlertPolicy:
+    """When to raise an alert: from `threshold` errors in a row on, and then once a `cooldown`."""
+
+    job_id: str
+    kind: str
+    threshold: int
+    cooldown: timedelta
+
+
+def after_ack(state: JobState, ack: TickAck, *, now: datetime, following: Due | None, policy: AlertPolicy) -> Step:
+    """The tick went well. `following` None: there is no further slot, the job has fired (T8)."""
+    step = after_manual_ack(state, ack, now=now, policy=policy)
+    return evolve(step, state=_moved_on(step.state, following))
+
+
+def after_transient(state: JobState, error: str, *, now: datetime, retry_at: datetime, policy: AlertPolicy) -> Step:
+    """The tick failed and is tried again at `retry_at`, still for the same slot (T10)."""
+    slot = state.due.slot if state.due else retry_at
+    failed = evolve(_failed(state, "transient", error, now), due=Due(slot, retry_at), is_retry=True)
+    rested = state.last_alert_at is None or now - state.last_alert_at >= policy.cooldown
+    if failed.consecutive_errors < policy.threshold or not rested:
+        return Step(state=failed)
+    return _alerted(failed, error, now, policy)
+
+
+def after_permanent(state: JobState, error: str, *, now: datetime, following: Due | None, policy: AlertPolicy) -> Step:
+    """The tick failed for good: the job is paused. No cooldown holds this alert back: nothing will follow it."""
+    failed = evolve(_failed(state, "permanent", error, now), pause_reason=f"permanent error: {error}")
+    return _alerted(_moved_on(failed, following), error, now, policy)
+
+
+def after_skip(state: JobState, why: str, *, now: datetime, following: Due) -> Step:
+    """The slot was given up for a reason that is no fault of the job's; `following` may be the same slot, later."""
+    is_retry = state.due is not None and following.slot == state.due.slot
+    skipped = evolve(state, last_run_at=now, last_status="skipped", last_error=why, ticks_total=state.ticks_total + 1)
+    return Step(state=evolve(skipped, due=following, is_retry=is_retry))
+
+
+def after_manual_ack(state: JobState, ack: TickAck, *, now: datetime, policy: AlertPolicy) -> Step:
+    """A run by hand went well: its cursor and counters are kept, errors are forgotten."""
+    recovered = alerts.recovered(policy.job_id, state.consecutive_errors) if state.alerts_sent else None
+    return Step(
+        alert=recovered,
+        state=evolve(
+            state,
+            cursor=state.cursor if ack.next_cursor is None else ack.next_cursor,
+            consecutive_errors=0,
+            failing_since=None,
+            alerts_sent=0,
+            last_run_at=now,
+            last_success_at=now,
+            last_status="ok",
+            last_error=None,
+            items_seen_total=state.items_seen_total + ack.metrics.items_seen,
+            items_dispatched_total=state.items_dispatched_total + ack.metrics.items_dispatched,
+            ticks_total=state.ticks_total + 1,
+        ),
+    )
+
+
+def after_manual_error(state: JobState, status: Status, error: str, *, now: datetime) -> Step:
+    """A run by hand failed: that is recorded, and counts as nothing."""
+    return Step(
+        state=evolve(state, last_run_at=now, last_status=status, last_error=error, ticks_total=state.ticks_total + 1)
+    )
+
+
+def after_reset(state: JobState, *, due: Due | None) -> JobState:
+    """Cursor and errors are gone, the job is awake and starts over at `due`."""
+    return JobState(
+        created_at=state.created_at,
+        due=due,
+        last_alert_at=state.last_alert_at,
+        items_seen_total=state.items_seen_total,
+        items_dispatched_total=state.items_dispatched_total,
+        ticks_total=state.ticks_total,
+    )
+
+
+def _failed(state: JobState, status: Status, error: str, now: datetime) -> JobState:
+    return evolve(
+        state,
+        consecutive_errors=state.consecutive_errors + 1,
+        failing_since=state.failing_since or now,
+        last_run_at=now,
+        last_status=status,
+        last_error=error,
+        ticks_total=state.ticks_total + 1,
+    )
+
+
+def _moved_on(state: JobState, following: Due | None) -> JobState:
+    if following is None:
+        return evolve(state, due=None, is_retry=False, pause_reason=FIRED)
+    return evolve(state, due=following, is_retry=False)
+
+
+def _alerted(state: JobState, error: str, now: datetime, policy: AlertPolicy) -> Step:
+    since = state.failing_since if state.alerts_sent else None
+    return Step(
+        alert=alerts.failing(policy.job_id, policy.kind, error, since=since),
+        state=evolve(state, alerts_sent=state.alerts_sent + 1, last_alert_at=now),
+    )

@@ -1,0 +1,314 @@
+"""Claims, renewals, commits: what must happen inside one transaction, on a connection that is in one.
+
+Theory of operation. A lease is a row that names its holder, a fence that rises with every claim, and an end. Whoever
+wants to write about a job names holder and fence in the WHERE of the first statement, before anything else is written;
+no row changed means that the lease is over, and nothing happens. What can go wrong:
+
+- The process dies holding a lease: the row ends by time, or at once if its death can be proved (`holders`). Slot and
+  cursor are untouched, so the next claim repeats the tick from where the last commit left it.
+- The process sleeps through the end of its lease: `expires_at` is compared with the store's clock in every write, so
+  it cannot commit even if nobody else came (L3).
+- Nobody knows whether a claim or a commit was saved: the caller repeats it. A claim is recognised by the claimer's own
+  id, a commit by its fence (L2).
+
+The decision what to do with a claim is made from values, in `decide`; the functions around it read and write rows.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+import apsw
+from attrs import evolve, frozen
+
+from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
+from nexo_poller.schedule import At
+from nexo_poller.state import FIRED, JobState, after_reset
+from nexo_poller.store import Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Outgoing, Registration
+from nexo_poller.store.rows import STATE_COLUMNS, from_ms, state_from_row, state_to_row, to_ms
+from nexo_poller.timetable import Due, Timetable
+
+LOOK_AGAIN = timedelta(seconds=5)
+
+READ_JOB = f"""
+    SELECT fence, holder, claim_id, is_manual, expires_at, {STATE_COLUMNS}
+    FROM poll_state JOIN poll_lease USING (job_id) WHERE job_id = ?
+"""
+READ_ALL = f"""
+    SELECT s.job_id, fence, holder, expires_at,
+           (SELECT count(*) FROM poll_outbox WHERE lane > s.job_id || '/' AND lane < s.job_id || '0'), {STATE_COLUMNS}
+    FROM poll_state AS s JOIN poll_lease USING (job_id)
+"""
+TAKE = """
+    INSERT INTO poll_lease (job_id, fence, holder, claim_id, is_manual, expires_at) VALUES (?, 1, ?, ?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE SET
+        fence = fence + 1, holder = excluded.holder, claim_id = excluded.claim_id,
+        is_manual = excluded.is_manual, expires_at = excluded.expires_at
+    RETURNING fence
+"""
+RENEW = "UPDATE poll_lease SET expires_at = ? WHERE job_id = ? AND holder = ? AND fence = ? AND expires_at > ?"
+RELEASE = "UPDATE poll_lease SET holder = NULL, claim_id = NULL WHERE job_id = ? AND holder = ? AND fence = ?"
+COMMIT_LEASE = """
+    UPDATE poll_lease SET holder = NULL, claim_id = NULL, last_committed_fence = fence
+    WHERE job_id = ? AND holder = ? AND fence = ? AND expires_at > ?
+"""
+LAST_COMMITTED = "SELECT last_committed_fence FROM poll_lease WHERE job_id = ?"
+FENCE_OUT = "UPDATE poll_lease SET fence = fence + 1, holder = NULL, claim_id = NULL WHERE job_id = ?"
+BURY = "UPDATE poll_lease SET expires_at = 0 WHERE holder = ? AND expires_at > 0 RETURNING job_id"
+# A pause that came during the tick stays; a tick may add one.
+SAVE_STATE = """
+    UPDATE poll_state SET
+        created_at = ?, slot = ?, next_run_at = ?, is_retry = ?, pause_reason = coalesce(pause_reason, ?), cursor = ?,
+        consecutive_errors = ?, failing_since = ?, alerts_sent = ?, last_failure_alert_at = ?, last_run_at = ?,
+        last_success_at = ?, last_status = ?, last_error = ?, items_seen_total = ?, items_dispatched_total = ?,
+        ticks_total = ?
+    WHERE job_id = ?
+"""
+MOVE_ON = "UPDATE poll_state SET slot = ?, next_run_at = ?, is_retry = 0, pause_reason = ? WHERE job_id = ?"
+ADD_TICK = "INSERT INTO poll_tick VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+TRIM_HISTORY = "DELETE FROM poll_tick WHERE job_id = ? AND n <= ?"
+ADD_MESSAGE = """
+    INSERT INTO poll_outbox (id, job_id, lane, topic, body, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+# Alerts have lanes of their own ('!'), which never fill an outbox: '/' is followed by '0' in ASCII.
+HAS_PENDING = "SELECT 1 FROM poll_outbox WHERE lane > ? || '/' AND lane < ? || '0' LIMIT 1 OFFSET ?"
+READ_SCHEDULE = "SELECT schedule FROM poll_state WHERE job_id = ?"
+ADD_STATE = "INSERT INTO poll_state (job_id, schedule, created_at) VALUES (?, ?, ?)"
+ADD_LEASE = "INSERT OR IGNORE INTO poll_lease (job_id, fence) VALUES (?, 0)"
+RESCHEDULE = """
+    UPDATE poll_state SET schedule = ?, slot = ?, next_run_at = ?, is_retry = 0, pause_reason = ? WHERE job_id = ?
+"""
+PAUSE = "UPDATE poll_state SET pause_reason = coalesce(pause_reason, ?) WHERE job_id = ?"
+RESUME = "UPDATE poll_state SET pause_reason = NULL WHERE job_id = ?"
+UNPAUSE_AND_SAVE = SAVE_STATE.replace("coalesce(pause_reason, ?)", "?")
+NEW_GENERATION = "UPDATE poll_meta SET generation = generation + 1"
+
+
+@frozen
+class _LeaseRow:
+    fence: int
+    holder: str | None
+    claim_id: str | None
+    is_manual: bool
+    expires_at: datetime | None
+
+    def is_held(self, now: datetime) -> bool:
+        return self.holder is not None and self.expires_at is not None and self.expires_at > now
+
+
+@frozen
+class _GiveUp:
+    """The slot passes without a tick; `following` is due instead."""
+
+    following: Due | None
+
+
+class _Take:
+    """The job may run."""
+
+
+def decide(state: JobState, lease: _LeaseRow, timetable: Timetable, now: datetime) -> _Take | _GiveUp | NotNow:
+    """What a claim at `now` comes to, but for the outbox."""
+    if state.due is None or state.pause_reason is not None:
+        return NotNow(why="fired" if state.pause_reason == FIRED else "paused", until=None)
+    if state.due.at > now:
+        return NotNow(why="not-due", until=state.due.at)
+    if lease.is_held(now) and lease.expires_at is not None:
+        return NotNow(why="busy", until=min(lease.expires_at, now + LOOK_AGAIN), skipped=True)
+    if timetable.misfire == "skip" and not state.is_retry and timetable.is_overdue(state.due.slot, now):
+        return _GiveUp(timetable.after(now))
+    return _Take()
+
+
+def claim(db: apsw.Connection, holder: str, request: ClaimRequest, now: datetime) -> Claim | NotNow:
+    """`Store.claim`."""
+    job_id = request.timetable.job_id
+    state, lease = _read(db, job_id)
+    if lease.holder == holder and lease.claim_id == request.id:
+        return Claim(lease=Lease(key=job_id, holder=holder, fence=lease.fence), now=now, state=state, is_takeover=False)
+    decision = decide(state, lease, request.timetable, now)
+    match decision:
+        case NotNow():
+            return decision
+        case _GiveUp(following):
+            return _give_up(db, job_id, following, "not-due")
+        case _Take():
+            if db.execute(HAS_PENDING, (job_id, job_id, request.max_pending - 1)).get is None:
+                return _take(db, holder, request, now, state, lease, is_manual=False)
+            if isinstance(request.timetable.schedule, At):  # its only slot cannot be given up
+                return NotNow(why="outbox-full", until=now + LOOK_AGAIN)
+            return _give_up(db, job_id, request.timetable.after(now), "outbox-full")
+        case _:
+            assert_never(decision)
+
+
+def seize(db: apsw.Connection, holder: str, request: ClaimRequest, now: datetime) -> Claim:
+    """`Store.seize`."""
+    job_id = request.timetable.job_id
+    state, lease = _read(db, job_id)
+    if lease.holder == holder and lease.claim_id == request.id:
+        return Claim(lease=Lease(key=job_id, holder=holder, fence=lease.fence), now=now, state=state, is_takeover=False)
+    if lease.is_manual and lease.is_held(now):
+        raise JobRefused(job_id, "it is being run by hand already; wait for that run to end")
+    return evolve(_take(db, holder, request, now, state, lease, is_manual=True), is_takeover=False)
+
+
+def renew(db: apsw.Connection, lease: Lease, ttl: timedelta, now: datetime) -> None:
+    """`Store.renew`."""
+    db.execute(RENEW, (to_ms(now + ttl), lease.key, lease.holder, lease.fence, to_ms(now)))
+    if db.changes() == 0:
+        raise LeaseLost(lease.key, lease.fence)
+
+
+def release(db: apsw.Connection, lease: Lease) -> None:
+    """`Store.release`."""
+    db.execute(RELEASE, (lease.key, lease.holder, lease.fence))
+
+
+def commit(db: apsw.Connection, claim: Claim, what: Commit, now: datetime) -> None:
+    """`Store.commit`. The lease comes first, so that a lost one writes nothing."""
+    lease, job_id = claim.lease, claim.lease.key
+    db.execute(COMMIT_LEASE, (job_id, lease.holder, lease.fence, to_ms(now)))
+    if db.changes() == 0:
+        if db.execute(LAST_COMMITTED, (job_id,)).get == lease.fence:
+            return  # it was saved before, and the caller never heard of it
+        raise LeaseLost(job_id, lease.fence)
+    db.execute(SAVE_STATE, (*state_to_row(what.state), job_id))
+    db.execute(ADD_TICK, _tick_row(job_id, what))
+    db.execute(TRIM_HISTORY, (job_id, what.state.ticks_total - what.history))
+    if what.outgoing:
+        db.executemany(ADD_MESSAGE, [_message_row(job_id, outgoing, now) for outgoing in what.outgoing])
+
+
+def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
+    """`Store.register`, for one job."""
+    timetable = job.timetable
+    job_id, fingerprint = timetable.job_id, timetable.schedule.fingerprint
+    known = db.execute(READ_SCHEDULE, (job_id,)).get
+    if known is None:
+        db.execute(ADD_LEASE, (job_id,))
+        db.execute(ADD_STATE, (job_id, fingerprint, to_ms(now)))
+        _reschedule(db, job_id, fingerprint, timetable.first(now), None)
+    elif known != fingerprint:
+        state, _ = _read(db, job_id)
+        pause = None if state.pause_reason == FIRED else state.pause_reason
+        _reschedule(db, job_id, fingerprint, timetable.anchored(state.created_at).rescheduled(now), pause)
+    state, lease = _read(db, job_id)
+    if job.paused_on_boot and not lease.is_held(now):
+        db.execute(PAUSE, ("paused_on_boot", job_id))
+        state = evolve(state, pause_reason=state.pause_reason or "paused_on_boot")
+    return state
+
+
+def pause(db: apsw.Connection, job_id: str, reason: str) -> None:
+    """`Store.pause`."""
+    db.execute(PAUSE, (reason, job_id))
+    if db.changes() == 0:
+        raise JobUnknown(job_id)
+    db.execute(NEW_GENERATION)
+
+
+def resume(db: apsw.Connection, job_id: str) -> None:
+    """`Store.resume`."""
+    state, _ = _read(db, job_id)
+    if state.pause_reason == FIRED:
+        raise JobRefused(job_id, "it has fired and has no further slot; reset it, or change its schedule")
+    db.execute(RESUME, (job_id,))
+    db.execute(NEW_GENERATION)
+
+
+def reset(db: apsw.Connection, timetable: Timetable, now: datetime) -> None:
+    """`Store.reset`."""
+    state, _ = _read(db, timetable.job_id)
+    due = timetable.rescheduled(now) if state.due is None or state.is_retry else state.due
+    db.execute(FENCE_OUT, (timetable.job_id,))
+    db.execute(UNPAUSE_AND_SAVE, (*state_to_row(after_reset(state, due=due)), timetable.job_id))
+    db.execute(NEW_GENERATION)
+
+
+def bury(db: apsw.Connection, holder: str) -> list[str]:
+    """End all leases of a dead holder; they stay marked as its own, so that the next claim counts as a takeover."""
+    return [key for (key,) in db.execute(BURY, (holder,))]
+
+
+def take_relay(db: apsw.Connection, holder: str, key: str, ttl: timedelta, now: datetime) -> Lease | None:
+    """A lease that is bound to no job; the same one again for its own holder."""
+    row = db.execute("SELECT fence, holder, expires_at FROM poll_lease WHERE job_id = ?", (key,)).fetchone()
+    if row is not None:
+        lease = _LeaseRow(row[0], row[1], None, is_manual=False, expires_at=from_ms(row[2]))
+        if lease.is_held(now):
+            return Lease(key=key, holder=holder, fence=lease.fence) if lease.holder == holder else None
+    fence = db.execute(TAKE, (key, holder, None, 0, to_ms(now + ttl))).get
+    return Lease(key=key, holder=holder, fence=fence)
+
+
+def all_jobs(db: apsw.Connection) -> dict[str, JobRow]:
+    """`Store.jobs`."""
+    return {
+        job_id: JobRow(
+            state=state_from_row(tuple(state)),
+            fence=fence,
+            holder=holder,
+            expires_at=from_ms(expires_at) if holder else None,
+            pending=pending,
+        )
+        for job_id, fence, holder, expires_at, pending, *state in db.execute(READ_ALL)
+    }
+
+
+def _read(db: apsw.Connection, job_id: str) -> tuple[JobState, _LeaseRow]:
+    row = db.execute(READ_JOB, (job_id,)).fetchone()
+    if row is None:
+        raise JobUnknown(job_id)
+    fence, holder, claim_id, is_manual, expires_at = row[:5]
+    return state_from_row(row[5:]), _LeaseRow(fence, holder, claim_id, bool(is_manual), from_ms(expires_at))
+
+
+def _take(  # noqa: PLR0913 - what was read is not read again
+    db: apsw.Connection,
+    holder: str,
+    request: ClaimRequest,
+    now: datetime,
+    state: JobState,
+    lease: _LeaseRow,
+    *,
+    is_manual: bool,
+) -> Claim:
+    job_id = request.timetable.job_id
+    fence = db.execute(TAKE, (job_id, holder, request.id, is_manual, to_ms(now + request.ttl))).get
+    ours = Lease(key=job_id, holder=holder, fence=fence)
+    return Claim(lease=ours, now=now, state=state, is_takeover=lease.holder is not None)
+
+
+def _give_up(db: apsw.Connection, job_id: str, following: Due | None, why: Any) -> NotNow:
+    due = (None, None, FIRED) if following is None else (to_ms(following.slot), to_ms(following.at), None)
+    db.execute(MOVE_ON, (*due, job_id))
+    return NotNow(why=why, until=following and following.at, skipped=True)
+
+
+def _reschedule(db: apsw.Connection, job_id: str, fingerprint: str, due: Due | None, pause_reason: str | None) -> None:
+    reason = pause_reason if due else FIRED
+    db.execute(RESCHEDULE, (fingerprint, to_ms(due and due.slot), to_ms(due and due.at), reason, job_id))
+    db.execute(NEW_GENERATION)
+
+
+def _tick_row(job_id: str, what: Commit) -> tuple[Any, ...]:
+    tick = what.tick
+    return (
+        job_id,
+        what.state.ticks_total,
+        tick.fence,
+        to_ms(tick.slot),
+        to_ms(tick.started_at),
+        tick.duration // timedelta(milliseconds=1),
+        tick.status,
+        tick.error,
+        tick.items_seen,
+        tick.items_dispatched,
+        tick.messages,
+    )
+
+
+def _message_row(job_id: str, outgoing: Outgoing, now: datetime) -> tuple[Any, ...]:
+    message = outgoing.message
+    not_before, created_at = to_ms(outgoing.not_before), to_ms(now)
+    return (message.id, job_id, outgoing.lane, message.topic, message.body, not_before, created_at)
