@@ -64,10 +64,12 @@ def tick_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise PermanentError(
-            f"the URL cannot be used: {error} (it takes http:// or https://, a host, and %-escapes in user and password)"
-        ) from error
+    except httpx.UnsupportedProtocol as error:
+        raise PermanentError(f"the URL cannot be used: {error}") from error
+    except httpx.InvalidURL as error:
+        # what comes after the colon is a part of the URL, and may be one of the password
+        complaint = str(error).partition(":")[0]
+        raise PermanentError(f"the URL cannot be used: {complaint} (escape user and password with %)") from None
     except httpx.RequestError as error:
         raise TransientError(f"{error.request.url.netloc.decode()}: {_reason(error)}") from error
 

@@ -6,7 +6,7 @@ from nexo_poller.http.errors import RedirectRefused
 
 # what they say is about the document, not about who asks for it
 HARMLESS = ("Accept", "Accept-Language", "If-None-Match", "If-Modified-Since")
-OF_THE_BODY = ("Content-Length", "Content-Type", "Transfer-Encoding")
+OF_THE_REQUEST = ("Host", "Content-Length", "Content-Type", "Transfer-Encoding")
 
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
@@ -29,7 +29,7 @@ def checked_step(old: httpx.Request, new: httpx.Request, own_headers: httpx.Head
         )
     if same_origin(old.url, new.url):
         return new
-    kept = {name: new.headers[name] for name in (*HARMLESS, *OF_THE_BODY) if name in new.headers}
+    kept = {name: new.headers[name] for name in (*HARMLESS, *OF_THE_REQUEST) if name in new.headers}
     return httpx.Request(
         new.method, new.url, headers={**own_headers, **kept}, stream=new.stream, extensions=new.extensions
     )
