@@ -1,0 +1,43 @@
+"""From whatever came out of a tick to what becomes of the job."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from nexo_poller.errors import HostHeld, PermanentError, TransientError
+
+LONGEST_ERROR = 1_000  # characters of an error that are kept
+
+
+def classify(error: BaseException) -> TransientError | PermanentError | HostHeld:
+    """The worst leaf decides: permanent, then transient (any other exception is that), then a held host.
+
+    The longest `retry_after` among transient leaves wins.
+    """
+    leaves = list(_leaves(error))
+    permanent = [leaf for leaf in leaves if isinstance(leaf, PermanentError)]
+    if permanent:
+        return permanent[0]
+    held = [leaf for leaf in leaves if isinstance(leaf, HostHeld)]
+    if len(held) == len(leaves):
+        return max(held, key=lambda leaf: leaf.wait)
+    transient = [_transient(leaf) for leaf in leaves if not isinstance(leaf, HostHeld)]
+    return max(transient, key=lambda leaf: leaf.retry_after or timedelta())
+
+
+def describe(error: BaseException) -> str:
+    """The error's own words, cut at `LONGEST_ERROR`; its type where it has none."""
+    return (str(error) or type(error).__name__)[:LONGEST_ERROR]
+
+
+def _transient(error: BaseException) -> TransientError:
+    if isinstance(error, TransientError):
+        return error
+    return TransientError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,0 +1,1 @@
+"""The machine: owns the nursery, every job's scope, and the relay."""

@@ -1,0 +1,83 @@
+"""From what a tick wants to send to rows of the outbox, and the audit lines about them."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from attrs import frozen
+
+from nexo_poller.config.model import JobSpec
+from nexo_poller.errors import HostError, PermanentError
+from nexo_poller.event import delivery_message, message_id, outbound_topic, published_message
+from nexo_poller.host import Agents, instance_of
+from nexo_poller.masking import fingerprint
+from nexo_poller.poller import Deliver, OutboundDelivery
+from nexo_poller.store import Outgoing
+
+audit = logging.getLogger("credentials.audit")
+
+
+@frozen(kw_only=True)
+class Sender:
+    """Addresses the messages of one claim. Ids are fixed by `store_id`, job, fence and a number (M1)."""
+
+    job: JobSpec
+    agents: Agents
+    store_id: str
+    fence: int
+    now: datetime
+
+    def everything(
+        self, deliver: Sequence[OutboundDelivery], published: Sequence[tuple[str, bytes]], limit: int
+    ) -> list[Outgoing]:
+        """The messages of a tick, in order. Raises `PermanentError` if one cannot be sent, or there are too many."""
+        if len(deliver) + len(published) > limit:
+            raise PermanentError(
+                f"the tick wants to send {len(deliver) + len(published):,} messages at once; at most {limit:,} may "
+                "(send fewer a tick, or raise `max_pending_per_job`)"
+            )
+        return [*self._published(published), *self._delivered(deliver, len(published))]
+
+    def alert(self, text: str, to: Deliver) -> Outgoing:
+        """An alert, in a lane of its own, so that it waits for no ordinary message (M3)."""
+        delivery = OutboundDelivery(channel=to.channel, recipient=to.to, payload={"text": text})
+        return self._addressed(delivery, "alert", lane_mark="!")
+
+    def _published(self, published: Sequence[tuple[str, bytes]]) -> Iterator[Outgoing]:
+        for n, (topic, payload) in enumerate(published):
+            try:
+                message = published_message(topic, payload, id=self._id(n), timestamp=self.now)
+            except HostError as error:
+                raise PermanentError(f"broker_publish: {error}") from error
+            yield Outgoing(message=message, lane=f"{self.job.id}/{topic}")
+
+    def _delivered(self, deliver: Sequence[OutboundDelivery], first: int) -> Iterator[Outgoing]:
+        for n, delivery in enumerate(deliver, start=first):
+            yield self._addressed(delivery, n, lane_mark="/")
+
+    def _addressed(self, delivery: OutboundDelivery, n: int | str, lane_mark: str) -> Outgoing:
+        topic = outbound_topic(delivery.channel, instance_of(self.agents, self.job.agent, delivery.channel))
+        message = delivery_message(delivery, topic=topic, id=self._id(n), timestamp=self.now)
+        return Outgoing(message=message, lane=f"{self.job.id}{lane_mark}{topic}", not_before=delivery.not_before)
+
+    def _id(self, n: int | str) -> str:
+        return message_id(self.store_id, self.job.id, self.fence, n)
+
+
+def write_audit(job: JobSpec, agents: Agents, deliver: Sequence[OutboundDelivery]) -> None:
+    """A line for every delivery that was committed. Accounts appear as fingerprints only (O2)."""
+    for delivery in deliver:
+        account = instance_of(agents, job.agent, delivery.channel)
+        audit.info(
+            "outbound %s", delivery.channel,
+            extra={
+                "fields": {
+                    "agent": job.agent,
+                    "channel": delivery.channel,
+                    "fp": fingerprint(account) if account is not None else None,
+                    "topic": f"plugin.outbound.{delivery.channel}",
+                    "direction": "outbound",
+                    "job_id": job.id,
+                }
+            },
+        )  # fmt: skip

@@ -1,0 +1,371 @@
+"""`PollerRunner`: owns the nursery, the scope of every job, and the parts that they share."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import outcome
+import trio
+from attrs import Factory, define, frozen
+
+from nexo_poller.broker import Broker, Handler
+from nexo_poller.broker.local import LocalBroker
+from nexo_poller.builtins import builtin_pollers
+from nexo_poller.channels import open_channels
+from nexo_poller.clock import Clock, SystemClock
+from nexo_poller.config import BoundJob, bind_jobs, load_config
+from nexo_poller.config.model import Config, JobSpec, RejectedJob
+from nexo_poller.errors import JobRefused, JobUnknown
+from nexo_poller.http.pools import HttpPools
+from nexo_poller.masking import Mask, header_values
+from nexo_poller.poller import Poller
+from nexo_poller.runner.job import DryRun, Machine, RunningJob, TickReport
+from nexo_poller.runner.metrics import Metrics, NoMetrics
+from nexo_poller.runner.patience import answered
+from nexo_poller.runner.relay import Relay
+from nexo_poller.runner.tick import inside
+from nexo_poller.runner.views import JobView, rejected_view, view
+from nexo_poller.store import JobRow, Registration, Store, TickRecord
+from nexo_poller.store.sqlite import SqliteStore
+from nexo_poller.timetable import Timetable
+
+T = TypeVar("T")
+LOOK_FOR_THE_DEAD: Final = 5.0
+WATCH_THE_CLOCK: Final = 1.0
+LARGEST_JUMP: Final = timedelta(seconds=1)
+GRACE: Final = timedelta(seconds=10)
+
+log = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class Parts:
+    """What is open while the runner is: the machine, its relay, and every job, running or rejected."""
+
+    machine: Machine
+    relay: Relay
+    jobs: dict[str, RunningJob]
+    rejected: dict[str, RejectedJob]
+
+
+@define(eq=False)
+class Serving:
+    """A `serve` under way."""
+
+    nursery: trio.Nursery
+    stopping: trio.Event = Factory(trio.Event)
+    over: trio.Event = Factory(trio.Event)
+
+
+class PollerRunner:
+    """Runs the jobs of a configuration.
+
+        runner = PollerRunner.from_config("./config").register(MyPoller())
+        await runner.serve()
+
+    Every part has an embedded default: `store` a `SqliteStore` on the configuration's `state_db`, `broker` a
+    `LocalBroker`, `clock` the system's, `metrics` none, `http` pools of its own. `config` None means that the subsystem
+    is off: `serve` returns at once.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts, each with its default
+        self,
+        config: Config | None,
+        *,
+        store: Store | None = None,
+        broker: Broker | None = None,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+        http: HttpPools | None = None,
+    ) -> None:
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.broker: Broker = broker or LocalBroker()
+        self.metrics: Metrics = metrics or NoMetrics()
+        self._store = store
+        self._http = http
+        self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
+        self._subscriptions: list[tuple[str, Handler]] = []
+        self._parts: Parts | None = None
+        self._serving: Serving | None = None
+
+    @classmethod
+    def from_config(cls, path: str | Path = "./config", **parts: Any) -> Self:
+        """A runner for the file at `path`, or for the `pollers.yaml` in that folder; off if there is none (R2).
+
+        Raises `ConfigError` with every problem that refuses the whole file.
+        """
+        return cls(load_config(Path(path)), **parts)
+
+    def register(self, poller: Poller[Any]) -> Self:
+        """Make a kind known. A second poller of the same kind replaces the first."""
+        self._pollers[poller.kind] = poller
+        return self
+
+    def registered_kinds(self) -> list[str]:
+        """The kinds that jobs may have, sorted."""
+        return sorted(self._pollers)
+
+    def subscribe(self, pattern: str, handler: Handler) -> None:
+        """Call `handler` for every event on the topics that match, whenever the runner serves.
+
+        Its return acknowledges the event; an exception refuses it, and it is tried again (M4).
+        """
+        self._subscriptions.append((pattern, handler))
+        if self._serving is not None:
+            self._serving.nursery.start_soon(self._handle, pattern, handler)
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run every job until cancelled, or until `shutdown`. Started means: every job is scheduled.
+
+        *Cancellation.* Ticks are cancelled at once, and their leases given back; a commit under way runs to its answer.
+        Jobs that are rejected are logged and listed, and the others run. Without a configuration, or with `enabled:
+        false`, this reports started and returns.
+
+        Raises `StoreError` if the store cannot be opened, `RuntimeError` if the runner serves already.
+        """
+        if self.config is None or not self.config.settings.enabled:
+            task_status.started()
+            return
+        if self._serving is not None:
+            raise RuntimeError("this runner serves already")
+        async with self._open() as parts, trio.open_nursery() as background:
+            serving = self._serving = Serving(background)
+            try:
+                self._start_background(parts, background)
+                async with trio.open_nursery() as jobs:
+                    for job in parts.jobs.values():
+                        jobs.start_soon(job.run)
+                    log.info("serving %d jobs, %d rejected", len(parts.jobs), len(parts.rejected))
+                    task_status.started()
+                    await serving.stopping.wait()
+                    jobs.cancel_scope.cancel()
+                background.cancel_scope.cancel()
+            finally:
+                self._serving = None
+                serving.over.set()
+
+    async def shutdown(self, grace: timedelta = GRACE) -> None:
+        """Claim nothing more, wait up to `grace` for ticks and deliveries under way, and end `serve`.
+
+        Returns when no job runs any more.
+        """
+        serving, parts = self._serving, self._parts
+        if serving is None or parts is None:
+            return
+        with trio.move_on_after(grace.total_seconds()):
+            for job in parts.jobs.values():
+                job.finish()
+            for job in parts.jobs.values():
+                await job.gone()
+            await parts.relay.finish()
+        serving.stopping.set()
+        await serving.over.wait()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The store and all other parts, without a job running: enough for `dry_run`, `list_jobs` and `history`."""
+        async with self._open():
+            yield
+
+    async def run_once(self, job_id: str) -> TickReport:
+        """Run one tick of the job now, due or not, and commit it (R5). Schedule and pause stay as they are.
+
+        A running tick is cut short. A failed tick is in the report's `error`, not raised.
+
+        Raises `JobUnknown`; `JobRefused` for a rejected job, or while another run by hand is under way; `RuntimeError`
+        from inside a tick of the same job.
+        """
+        if job_id in inside.get():
+            raise RuntimeError(f"run_once('{job_id}') from inside a tick of that job would wait for itself")
+        return await self._in_background(self._job(job_id).run_by_hand)
+
+    async def dry_run(self, job_id: str) -> DryRun:
+        """Run one tick of the job and tell what it would have done; nothing is claimed, saved or sent."""
+        job = self._job(job_id)
+        rows = await self.store.jobs()
+        return await job.dry_run(rows[job_id].state)
+
+    async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> None:
+        """Pause or resume the job. Raises `JobRefused` for resuming one that has fired."""
+        job = self._job(job_id)
+        await (self.store.pause(job_id, reason) if paused else self.store.resume(job_id))
+        job.wake()
+
+    async def reset_cursor(self, job_id: str) -> None:
+        """Clear cursor and errors, unpause, and fence out a running tick: the job starts over."""
+        job = self._job(job_id)
+        await self.store.reset(job.timetable)
+        job.wake()
+
+    async def list_jobs(self) -> list[JobView]:
+        """Every configured job, in the order of the file, rejected ones last."""
+        parts, rows = self._open_parts(), await self.store.jobs()
+        running = [self._view(job, rows[job.spec.id]) for job in parts.jobs.values()]
+        return [*running, *map(rejected_view, parts.rejected.values())]
+
+    async def job(self, job_id: str) -> JobView:
+        """One job. Raises `JobUnknown`."""
+        rejected = self._open_parts().rejected
+        if job_id in rejected:
+            return rejected_view(rejected[job_id])
+        job, rows = self._job(job_id), await self.store.jobs()
+        return self._view(job, rows[job_id])
+
+    async def history(self, job_id: str, limit: int = 20) -> list[TickRecord]:
+        """The job's latest ticks, newest first. Raises `JobUnknown`."""
+        self._job(job_id)
+        return await self.store.history(job_id, limit)
+
+    def unrouted(self) -> set[str]:
+        """Topics with messages that nobody subscribes to."""
+        return self._open_parts().relay.unrouted()
+
+    @property
+    def store(self) -> Store:
+        """The open store. Raises `RuntimeError` while the runner is not open."""
+        return self._open_parts().machine.store
+
+    def _open_parts(self) -> Parts:
+        if self._parts is None:
+            raise RuntimeError("the runner is not open: await runner.serve(), or use `async with runner.opened()`")
+        return self._parts
+
+    def _job(self, job_id: str) -> RunningJob:
+        parts = self._open_parts()
+        if job_id in parts.rejected:
+            raise JobRefused(job_id, "it was rejected: " + "; ".join(map(str, parts.rejected[job_id].problems)))
+        if job_id not in parts.jobs:
+            raise JobUnknown(job_id, known=parts.jobs)
+        return parts.jobs[job_id]
+
+    def _view(self, job: RunningJob, row: JobRow) -> JobView:
+        threshold = job.machine.settings.breaker_threshold
+        return view(job.spec, row, threshold=threshold, now=self.clock.now())
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Parts]:
+        config = self.config or Config()
+        bound, rejected = bind_jobs(config, self._pollers)
+        for job in rejected:
+            log.error("rejected: %s", "\n".join(map(str, job.problems)))
+        mask = Mask([*config.secrets, *(value for job in bound for value in header_values(job.spec.config))])
+        async with AsyncExitStack() as stack:
+            http = self._http or await stack.enter_async_context(HttpPools.open(clock=self.clock))
+            for poller in self._pollers.values():
+                await stack.enter_async_context(poller.lifespan(self.clock))
+            await stack.enter_async_context(open_channels(self.broker, config.channels, self.clock))
+            store = await stack.enter_async_context(
+                self._store or SqliteStore(config.settings.state_db, clock=self.clock)
+            )
+            relay = Relay(
+                store=store,
+                broker=self.broker,
+                clock=self.clock,
+                mask=mask,
+                max_attempts=config.settings.max_delivery_attempts,
+            )
+            machine = Machine(
+                store=store,
+                clock=self.clock,
+                http=http,
+                metrics=self.metrics,
+                settings=config.settings,
+                agents=config.agents,
+                mask=mask,
+                places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
+                wake_relay=relay.wake,
+            )
+            jobs = await self._scheduled(bound, machine)
+            self._parts = Parts(
+                machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in (*config.rejected, *rejected)}
+            )
+            try:
+                yield self._parts
+            finally:
+                self._parts = None
+
+    async def _scheduled(self, bound: list[BoundJob], machine: Machine) -> dict[str, RunningJob]:
+        """The jobs, registered with the store and anchored at the creation of their state (T1)."""
+        registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
+        await machine.store.bury()
+        states = await machine.store.register(registrations)
+        jobs = {}
+        for job, registered in zip(bound, registrations, strict=True):
+            state, timetable = states[job.spec.id], registered.timetable
+            anchored = timetable.anchored(state.created_at)
+            until = state.due.at if state.due and state.pause_reason is None else None
+            jobs[job.spec.id] = RunningJob(bound=job, timetable=anchored, machine=machine, until=until)
+        return jobs
+
+    def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
+        nursery.start_soon(parts.relay.run)
+        nursery.start_soon(self._follow_store, parts)
+        nursery.start_soon(self._bury_the_dead, parts)
+        if not self.clock.virtual:
+            nursery.start_soon(self._watch_the_clock, parts)
+        for pattern, handler in self._subscriptions:
+            nursery.start_soon(self._handle, pattern, handler)
+
+    async def _handle(self, pattern: str, handler: Handler) -> None:
+        async with self.broker.handle(pattern, handler):
+            await trio.sleep_forever()
+
+    async def _follow_store(self, parts: Parts) -> None:
+        """Let relay and jobs see what other processes have written."""
+        generation = await answered(parts.machine.store.change)
+        while True:
+            newer = await answered(parts.machine.store.change)
+            parts.relay.wake()
+            if newer != generation:
+                generation = newer
+                wake_all(parts)
+
+    async def _bury_the_dead(self, parts: Parts) -> None:
+        """Free the leases of processes that have died on this machine (L5)."""
+        while True:
+            await trio.sleep(LOOK_FOR_THE_DEAD)
+            if await answered(parts.machine.store.bury):
+                wake_all(parts)
+
+    async def _watch_the_clock(self, parts: Parts) -> None:
+        """Wake every sleeper when wall time jumps, since it sleeps by the monotonic clock (T11)."""
+        offset = self.clock.now() - timedelta(seconds=trio.current_time())
+        while True:
+            await trio.sleep(WATCH_THE_CLOCK)
+            present = self.clock.now() - timedelta(seconds=trio.current_time())
+            if abs(present - offset) > LARGEST_JUMP:
+                log.warning("the wall clock jumped by %s; looking at every job again", present - offset)
+                offset = present
+                wake_all(parts)
+
+    async def _in_background(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` in the runner's own nursery; a caller that goes away leaves it running to its end (R4)."""
+        if self._serving is None:
+            raise RuntimeError("the runner does not serve")
+        done, ended = trio.Event(), list[outcome.Outcome[T]]()
+
+        async def run() -> None:
+            ended.append(await outcome.acapture(work))
+            done.set()
+
+        self._serving.nursery.start_soon(run)
+        await done.wait()
+        return ended[0].unwrap()
+
+
+def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
+    """How a job introduces itself to the store."""
+    jitter = default_jitter if spec.schedule.jitter is None else spec.schedule.jitter
+    timetable = Timetable(job_id=spec.id, schedule=spec.schedule, jitter=jitter, misfire=spec.misfire)
+    return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
+
+
+def wake_all(parts: Parts) -> None:
+    """Make the relay and every job look at the store again."""
+    parts.relay.wake()
+    for job in parts.jobs.values():
+        job.wake()

@@ -1,0 +1,49 @@
+"""The edge of a tick: a poller's code runs here, and whatever comes out of it becomes a value."""
+
+import logging
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any
+
+import trio
+
+from nexo_poller.errors import HostHeld, PermanentError, TransientError
+from nexo_poller.failures import classify
+from nexo_poller.poller import PollContext, Poller, TickAck
+
+Ended = TickAck | TransientError | PermanentError | HostHeld
+
+LONGEST_CURSOR = 16 * 2**20
+log = logging.getLogger(__name__)
+inside: ContextVar[tuple[str, ...]] = ContextVar("inside", default=())
+"""The ids of the jobs whose ticks the present task is part of."""
+
+
+async def run_tick(poller: Poller[Any], context: PollContext[Any], timeout: timedelta) -> Ended:
+    """What the tick came to. Cancellation, `KeyboardInterrupt` and `SystemExit` pass through untouched."""
+    token = inside.set((*inside.get(), context.job_id))
+    try:
+        with trio.move_on_after(timeout.total_seconds()):
+            return checked(await poller.tick(context))
+        return TransientError(f"timed out after {timeout.total_seconds():g} s")
+    except Exception as error:  # the one place where a poller's errors end
+        log.debug("job '%s': the tick raised", context.job_id, exc_info=True)
+        return classify(error)
+    except BaseExceptionGroup as group:  # cancelled from outside, with errors in its wake: they lead nowhere
+        errors, rest = group.split(Exception)
+        if errors is not None:
+            log.debug("job '%s': raised while it was cancelled", context.job_id, exc_info=errors)
+        raise rest or group from None
+    finally:
+        inside.reset(token)
+
+
+def checked(ack: TickAck) -> TickAck:
+    """`ack`, if it is one that can be committed."""
+    if not isinstance(ack, TickAck):
+        raise PermanentError(f"tick() must return a TickAck, not {type(ack).__name__}")
+    if ack.next_cursor is not None and not isinstance(ack.next_cursor, bytes):
+        raise PermanentError(f"next_cursor must be bytes or None, not {type(ack.next_cursor).__name__}")
+    if ack.next_cursor is not None and len(ack.next_cursor) > LONGEST_CURSOR:
+        raise PermanentError(f"next_cursor has {len(ack.next_cursor):,} bytes; at most {LONGEST_CURSOR:,} are kept")
+    return ack
