@@ -151,11 +151,13 @@ class _PoolStream(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         # httpcore nests generators, and trio warns of each that is left half-way: let them end where they wait for more
-        with suppress(httpcore.ReadError, httpcore.RemoteProtocolError), trio.CancelScope() as scope:
-            scope.cancel()
-            async for _ in self._chunks:
-                pass
-        await self._answer.aclose()
+        try:
+            with suppress(httpcore.ReadError, httpcore.RemoteProtocolError), trio.CancelScope() as scope:
+                scope.cancel()
+                async for _ in self._chunks:
+                    pass
+        finally:
+            await self._answer.aclose()
 
 
 @contextmanager

@@ -307,21 +307,26 @@ async def test_never_more_than_four_requests_are_with_one_server() -> None:
         assert (most, len(server.requests)) == (4, 12)
 
 
-async def test_a_cancelled_request_leaves_no_place_taken_and_no_connection_open() -> None:
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"], ids=["head", "body"])
+async def test_a_cancelled_request_leaves_no_place_taken_and_no_connection_open(beginning: bytes) -> None:
     arrived, gone = trio.Event(), trio.Event()
 
     async def wait_for_the_end(request: Request) -> None:
+        await request.stream.send_all(beginning)
         arrived.set()
         await request.stream.receive_some(1)
         gone.set()
 
-    async with http_server({"/": wait_for_the_end}) as server, HttpPools.open() as pools:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(pools.client(allow_private_networks=True).get, server.url())
-            await arrived.wait()
-            nursery.cancel_scope.cancel()
-        with trio.fail_after(30):
-            await gone.wait()
+    async with http_server({"/": wait_for_the_end, "/next": hello}) as server, HttpPools.open() as pools:
+        for _ in range(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pools.client(allow_private_networks=True).get, server.url())
+                await arrived.wait()
+                nursery.cancel_scope.cancel()
+            with trio.fail_after(30):
+                await gone.wait()
+            arrived, gone = trio.Event(), trio.Event()
+        assert (await pools.client(allow_private_networks=True).get(server.url("/next"))).text == "hello"
 
 
 async def test_environment_proxies_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

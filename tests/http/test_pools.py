@@ -102,7 +102,7 @@ async def test_a_place_is_held_until_the_body_is_read_or_closed() -> None:
             await pools.client().get("http://example.net/elsewhere")
             await answers[0].aread()
             await wait_all_tasks_blocked()
-            assert calls[-2:] == ["/fifth", "/sixth"]
+            assert {"/fifth", "/sixth"} <= set(calls)
         for answer in answers:
             await answer.aclose()
         gc.collect()  # frames of finished tasks hang in cycles for a while
@@ -179,6 +179,16 @@ async def test_bodies_are_unpacked_below_the_client_and_limited() -> None:
         async with pools.client(max_body_bytes=99_999).stream("GET", URL) as response:
             with pytest.raises(BodyTooLarge):
                 await response.aread()
+
+
+async def test_a_gzip_body_that_lost_its_end_is_an_error() -> None:
+    half = gzip.compress(b"a long story")[:-9]
+    transport = answering(
+        lambda _request: httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Stream(half))
+    )
+    async with HttpPools.open(transport=transport) as pools:
+        with pytest.raises(httpx.DecodingError, match="ends in the middle"):
+            await pools.client().get(URL)
 
 
 async def test_an_unpacked_body_is_limited_too() -> None:
