@@ -1,0 +1,1 @@
+"""Feeds: bytes in, entries out. The parsing runs in worker processes that can be killed (rule O3)."""
