@@ -1,1 +1,102 @@
-"""Durable polling jobs on Trio."""
+"""Durable polling jobs on Trio.
+
+A job says what to poll, for whom, when, and where the result goes; a poller is the code behind a kind; `PollerRunner`
+does the rest: schedules, leases, cursors, deliveries that are neither lost nor repeated, backoff, alerts.
+"""
+
+from nexo_poller.broker import Broker, Event, Message
+from nexo_poller.broker.local import LocalBroker
+from nexo_poller.clock import Clock, SystemClock
+from nexo_poller.config import load_config
+from nexo_poller.config.model import Config, JobSpec, RejectedJob, Settings
+from nexo_poller.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    ConfigError,
+    CredentialsMissing,
+    HostError,
+    HostHeld,
+    JobRefused,
+    JobUnknown,
+    LeaseLost,
+    MessageRejected,
+    NexoPollerError,
+    PermanentError,
+    Problem,
+    StoreError,
+    StoreRefused,
+    TickError,
+    TransientError,
+    Unrouted,
+)
+from nexo_poller.poller import (
+    Deliver,
+    LlmInvokeRequest,
+    LlmInvokeResponse,
+    OutboundDelivery,
+    PollContext,
+    Poller,
+    PollerHost,
+    TickAck,
+    TickMetrics,
+)
+from nexo_poller.runner.metrics import Metrics, PrometheusMetrics
+from nexo_poller.runner.outcome import DryRun, TickReport
+from nexo_poller.runner.runner import PollerRunner
+from nexo_poller.runner.views import JobView
+from nexo_poller.schedule import At, Cron, Every, parse_schedule
+from nexo_poller.store import Store, TickRecord
+from nexo_poller.store.sqlite import SqliteStore
+
+__all__ = [
+    "At",
+    "Broker",
+    "BrokerError",
+    "BrokerUnavailable",
+    "Clock",
+    "Config",
+    "ConfigError",
+    "CredentialsMissing",
+    "Cron",
+    "Deliver",
+    "DryRun",
+    "Event",
+    "Every",
+    "HostError",
+    "HostHeld",
+    "JobRefused",
+    "JobSpec",
+    "JobUnknown",
+    "JobView",
+    "LeaseLost",
+    "LlmInvokeRequest",
+    "LlmInvokeResponse",
+    "LocalBroker",
+    "Message",
+    "MessageRejected",
+    "Metrics",
+    "NexoPollerError",
+    "OutboundDelivery",
+    "PermanentError",
+    "PollContext",
+    "Poller",
+    "PollerHost",
+    "PollerRunner",
+    "Problem",
+    "PrometheusMetrics",
+    "RejectedJob",
+    "Settings",
+    "SqliteStore",
+    "Store",
+    "StoreError",
+    "StoreRefused",
+    "SystemClock",
+    "TickAck",
+    "TickError",
+    "TickMetrics",
+    "TickRecord",
+    "TransientError",
+    "Unrouted",
+    "load_config",
+    "parse_schedule",
+]

@@ -3,8 +3,6 @@
 from datetime import datetime
 
 
-
-
 def failing(job_id: str, kind: str, error: str, *, since: datetime | None) -> str:
     """The first alert of a row of errors, or, with `since`, a reminder that it goes on."""
     if since is None:

@@ -1,22 +1,22 @@
 """Everything this library raises on purpose.
 
-    NexoPollerError
-    ├── TickError                a poller ends its tick with one of these
-    │   ├── TransientError       try again later: backs off and counts
-    │   └── PermanentError       do not try again: pauses the job
-    │       ├── ConfigError      the file or a job's `config` is wrong; carries every problem found
-    │       └── CredentialsMissing
-    ├── HostError                `PollerHost` could not do what a poller asked
-    ├── HostHeld                 another job was told by this server to stay away; the slot is skipped
-    ├── LeaseLost                someone else has the job now; nothing was saved
-    ├── StoreError               the store did not answer; nothing is known of the write
-    │   └── StoreRefused         this file will never do: newer schema, no database, too old a SQLite
-    ├── BrokerError
-    │   ├── MessageRejected      this one message was refused: counts as an attempt
-    │   └── BrokerUnavailable    nothing was said of the message: does not count
-    │       └── Unrouted         nobody subscribes to its topic
-    ├── JobUnknown               no such job in the running configuration
-    └── JobRefused               the job cannot do that now: fired, already running by hand, rejected
+NexoPollerError
+├── TickError                a poller ends its tick with one of these
+│   ├── TransientError       try again later: backs off and counts
+│   └── PermanentError       do not try again: pauses the job
+│       ├── ConfigError      the file or a job's `config` is wrong; carries every problem found
+│       └── CredentialsMissing
+├── HostError                `PollerHost` could not do what a poller asked
+├── HostHeld                 another job was told by this server to stay away; the slot is skipped
+├── LeaseLost                someone else has the job now; nothing was saved
+├── StoreError               the store did not answer; nothing is known of the write
+│   └── StoreRefused         this file will never do: newer schema, no database, too old a SQLite
+├── BrokerError
+│   ├── MessageRejected      this one message was refused: counts as an attempt
+│   └── BrokerUnavailable    nothing was said of the message: does not count
+│       └── Unrouted         nobody subscribes to its topic
+├── JobUnknown               no such job in the running configuration
+└── JobRefused               the job cannot do that now: fired, already running by hand, rejected
 """
 
 from collections.abc import Iterable
@@ -170,5 +170,3 @@ class JobRefused(NexoPollerError):
         super().__init__(f"job '{job_id}': {why}")
         self.job_id = job_id
         self.why = why
-
-

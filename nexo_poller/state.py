@@ -12,7 +12,7 @@ whole, in the commit; nothing in between is ever visible.
 """
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
@@ -71,14 +71,14 @@ class AlertPolicy:
 
 def after_ack(state: JobState, ack: TickAck, *, now: datetime, following: Due | None, policy: AlertPolicy) -> Step:
     """The tick went well. `following` None: there is no further slot, the job has fired (T8)."""
-    step = after_manual_ack(state, ack, now=now, policy=policy)
-    return evolve(step, state=_moved_on(step.state, following))
+    recovered = alerts.recovered(policy.job_id, state.consecutive_errors) if state.alerts_sent else None
+    return Step(state=evolve(state, **_succeeded(state, ack, now), **_onward(following)), alert=recovered)
 
 
 def after_transient(state: JobState, error: str, *, now: datetime, retry_at: datetime, policy: AlertPolicy) -> Step:
     """The tick failed and is tried again at `retry_at`, still for the same slot (T10)."""
     slot = state.due.slot if state.due else retry_at
-    failed = evolve(_failed(state, "transient", error, now), due=Due(slot, retry_at), is_retry=True)
+    failed = evolve(state, **_failed(state, "transient", error, now), due=Due(slot, retry_at), is_retry=True)
     rested = state.last_alert_at is None or now - state.last_alert_at >= policy.cooldown
     if failed.consecutive_errors < policy.threshold or not rested:
         return Step(state=failed)
@@ -87,8 +87,9 @@ def after_transient(state: JobState, error: str, *, now: datetime, retry_at: dat
 
 def after_permanent(state: JobState, error: str, *, now: datetime, following: Due | None, policy: AlertPolicy) -> Step:
     """The tick failed for good: the job is paused. No cooldown holds this alert back: nothing will follow it."""
-    failed = evolve(_failed(state, "permanent", error, now), pause_reason=f"permanent error: {error}")
-    return _alerted(_moved_on(failed, following), error, now, policy)
+    pause = {"pause_reason": f"permanent error: {error}"}
+    failed = evolve(state, **_failed(state, "permanent", error, now), **(pause | _onward(following)))
+    return _alerted(failed, error, now, policy)
 
 
 def after_skip(state: JobState, why: str, *, now: datetime, following: Due) -> Step:
@@ -101,23 +102,7 @@ def after_skip(state: JobState, why: str, *, now: datetime, following: Due) -> S
 def after_manual_ack(state: JobState, ack: TickAck, *, now: datetime, policy: AlertPolicy) -> Step:
     """A run by hand went well: its cursor and counters are kept, errors are forgotten."""
     recovered = alerts.recovered(policy.job_id, state.consecutive_errors) if state.alerts_sent else None
-    return Step(
-        alert=recovered,
-        state=evolve(
-            state,
-            cursor=state.cursor if ack.next_cursor is None else ack.next_cursor,
-            consecutive_errors=0,
-            failing_since=None,
-            alerts_sent=0,
-            last_run_at=now,
-            last_success_at=now,
-            last_status="ok",
-            last_error=None,
-            items_seen_total=state.items_seen_total + ack.metrics.items_seen,
-            items_dispatched_total=state.items_dispatched_total + ack.metrics.items_dispatched,
-            ticks_total=state.ticks_total + 1,
-        ),
-    )
+    return Step(state=evolve(state, **_succeeded(state, ack, now)), alert=recovered)
 
 
 def after_manual_error(state: JobState, status: Status, error: str, *, now: datetime) -> Step:
@@ -139,22 +124,37 @@ def after_reset(state: JobState, *, due: Due | None) -> JobState:
     )
 
 
-def _failed(state: JobState, status: Status, error: str, now: datetime) -> JobState:
-    return evolve(
-        state,
-        consecutive_errors=state.consecutive_errors + 1,
-        failing_since=state.failing_since or now,
-        last_run_at=now,
-        last_status=status,
-        last_error=error,
-        ticks_total=state.ticks_total + 1,
-    )
+def _succeeded(state: JobState, ack: TickAck, now: datetime) -> dict[str, Any]:
+    return {
+        "cursor": state.cursor if ack.next_cursor is None else ack.next_cursor,
+        "consecutive_errors": 0,
+        "failing_since": None,
+        "alerts_sent": 0,
+        "last_run_at": now,
+        "last_success_at": now,
+        "last_status": "ok",
+        "last_error": None,
+        "items_seen_total": state.items_seen_total + ack.metrics.items_seen,
+        "items_dispatched_total": state.items_dispatched_total + ack.metrics.items_dispatched,
+        "ticks_total": state.ticks_total + 1,
+    }
 
 
-def _moved_on(state: JobState, following: Due | None) -> JobState:
+def _failed(state: JobState, status: Status, error: str, now: datetime) -> dict[str, Any]:
+    return {
+        "consecutive_errors": state.consecutive_errors + 1,
+        "failing_since": state.failing_since or now,
+        "last_run_at": now,
+        "last_status": status,
+        "last_error": error,
+        "ticks_total": state.ticks_total + 1,
+    }
+
+
+def _onward(following: Due | None) -> dict[str, Any]:
     if following is None:
-        return evolve(state, due=None, is_retry=False, pause_reason=FIRED)
-    return evolve(state, due=following, is_retry=False)
+        return {"due": None, "is_retry": False, "pause_reason": FIRED}
+    return {"due": following, "is_retry": False}
 
 
 def _alerted(state: JobState, error: str, now: datetime, policy: AlertPolicy) -> Step:

@@ -4,9 +4,12 @@ Theory of operation. A job is one task with a cancel scope of its own; `stop` ca
 has run, so that a replacement never overlaps with it. Where it can be cut, and what that leaves:
 
 - asleep, or waiting for a place among the ticks: nothing;
-- in the claim: it runs to its answer, and a claim that was granted is given back (L6);
+- in the claim: the store runs it to its answer, and a claim that was granted is given back (L6);
 - in the tick: the lease is given back, the slot stays due, nothing counts as an error;
-- in the commit: it runs to its answer, for `SHIELD` seconds at most; then a restart asks again, by claim id and fence.
+- in the commit: it runs to its answer, for `SHIELD` seconds at most.
+
+A process that dies leaves a lease, which another takes over, and a cursor from which the slot is run again. Whether a
+commit was saved before the end is never a question: repeating it, by its fence, gives the answer (L2).
 
 A run by hand cuts a running tick short and takes its place; the schedule goes on after it (R5).
 """
@@ -17,18 +20,17 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 import httpx
 import trio
 from attrs import Factory, define, field, frozen
 
-from nexo_poller.backoff import retry_delay
 from nexo_poller.breaker import breaker
 from nexo_poller.clock import Clock
 from nexo_poller.config import BoundJob
-from nexo_poller.config.model import JobSpec, Settings
-from nexo_poller.errors import HostHeld, JobRefused, LeaseLost, PermanentError, StoreError, TransientError
+from nexo_poller.config.model import Settings
+from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError
 from nexo_poller.failures import describe
 from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.http.pools import HttpPools
@@ -36,27 +38,17 @@ from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.metrics import Metrics
+from nexo_poller.runner.outcome import DryRun, Outcome, Rules, TickReport, record
 from nexo_poller.runner.outgoing import Sender, write_audit
 from nexo_poller.runner.patience import PAUSE, SHIELD, answered, finished_shielded
-from nexo_poller.runner.tick import Ended, run_tick
-from nexo_poller.schedule import At
-from nexo_poller.state import (
-    AlertPolicy,
-    JobState,
-    Status,
-    Step,
-    after_ack,
-    after_manual_ack,
-    after_manual_error,
-    after_permanent,
-    after_skip,
-    after_transient,
-)
-from nexo_poller.store import Claim, ClaimRequest, Commit, NotNow, Outgoing, Store, TickRecord
-from nexo_poller.timetable import Due, Timetable
+from nexo_poller.runner.tick import run_tick
+from nexo_poller.state import JobState, Step
+from nexo_poller.store import Claim, ClaimRequest, Commit, NotNow, Outgoing, Store
+from nexo_poller.timetable import Timetable
 
 SHORTEST_LEASE: Final = timedelta(seconds=30)
 LEASE_BEYOND_TIMEOUT: Final = timedelta(seconds=30)
+LIMITS_IN_CONFIG: Final = ("allow_private_networks", "max_body_bytes")
 
 log = logging.getLogger(__name__)
 claim_numbers = count()
@@ -77,54 +69,6 @@ class Machine:
     wake_relay: Callable[[], None]
 
 
-@frozen(kw_only=True)
-class TickReport:
-    """What a run by hand came to. `deliveries` counts the messages committed; `error` is None after a success."""
-
-    status: Status
-    items_seen: int
-    items_dispatched: int
-    deliveries: int
-    error: str | None = None
-
-
-@frozen(kw_only=True)
-class DryRun:
-    """What a tick would have done. `cursor_after` equals `cursor_before` where the tick would keep it."""
-
-    items_seen: int
-    items_dispatched: int
-    outgoing: tuple[Outgoing, ...]
-    cursor_before: bytes | None
-    cursor_after: bytes | None
-    error: str | None = None
-
-
-@frozen(kw_only=True)
-class Result:
-    """A tick that has ended: what it came to, what it sends, and when."""
-
-    ended: Ended
-    outgoing: list[Outgoing]
-    duration: timedelta
-    now: datetime
-
-    @property
-    def status(self) -> Status:
-        """The outcome as history and metrics call it."""
-        match self.ended:
-            case TickAck():
-                return "ok"
-            case PermanentError():
-                return "permanent"
-            case TransientError():
-                return "transient"
-            case HostHeld():
-                return "skipped"
-            case _:
-                assert_never(self.ended)
-
-
 @define(eq=False, kw_only=True)
 class RunningJob:
     """A job's task, and the handles on it."""
@@ -136,17 +80,12 @@ class RunningJob:
     _woken: trio.Event = Factory(trio.Event)
     _scope: trio.CancelScope = Factory(trio.CancelScope)
     _gone: trio.Event = Factory(trio.Event)
-    _ticking: trio.CancelScope | None = None
-    _by_hand: trio.Event | None = None
+    _ticking: HeldLease | None = None
     _tick_gone: trio.Event | None = None
+    _by_hand: trio.Event | None = None
     _finishing: bool = False
     _is_busy: bool = False
     _http: httpx.AsyncClient | None = field(default=None, repr=False)
-
-    @property
-    def spec(self) -> JobSpec:
-        """The job as configured."""
-        return self.bound.spec
 
     async def run(self) -> None:
         """Run slot after slot until stopped or finished."""
@@ -168,52 +107,60 @@ class RunningJob:
         self._finishing = True
         self.wake()
 
+    async def gone(self) -> None:
+        """Return when the task has ended."""
+        await self._gone.wait()
+
     async def stop(self) -> None:
         """Cancel the job; return once its last line of clean-up has run."""
         self._scope.cancel()
         await self._gone.wait()
 
-    async def gone(self) -> None:
-        """Return when the task has ended."""
-        await self._gone.wait()
-
     async def run_by_hand(self) -> TickReport:
         """Run one tick now and commit it (R5). Raises `JobRefused` while another run by hand is under way."""
         if self._by_hand is not None:
-            raise JobRefused(self.spec.id, "it is being run by hand already; wait for that run to end")
+            raise JobRefused(self.bound.spec.id, "it is being run by hand already; wait for that run to end")
         self._by_hand = trio.Event()
         try:
-            await self._interrupt()
+            await self._cut_short()
             request, sent = self._request(), trio.current_time()
             claim = await answered(lambda: self.machine.store.seize(request))
-            result = await self._tick(claim, HeldLease(self.machine.store, claim.lease, request.ttl, sent), self._manual)
-            return self._report(result)
+            held = HeldLease(self.machine.store, claim.lease, request.ttl, sent)
+            outcome = await self._tick(claim, held, self._rules(0).by_hand)
         finally:
             self._by_hand.set()
             self._by_hand = None
             self.wake()
+        return TickReport(
+            status=outcome.status,
+            items_seen=outcome.items.items_seen,
+            items_dispatched=outcome.items.items_dispatched,
+            deliveries=len(outcome.outgoing),
+            error=outcome.error or None,
+        )
 
     async def dry_run(self, state: JobState) -> DryRun:
         """Run one tick that is not committed: nothing is claimed, fenced or sent."""
-        now = self.machine.clock.now()
-        result = await self._ended(state, now, fence=0)
-        metrics = result.ended.metrics if isinstance(result.ended, TickAck) else None
-        moved = result.ended.next_cursor if isinstance(result.ended, TickAck) else None
+        outcome = await self._outcome(state, self.machine.clock.now(), fence=0)
+        moved = outcome.ended.next_cursor if isinstance(outcome.ended, TickAck) else None
         return DryRun(
-            items_seen=metrics.items_seen if metrics else 0,
-            items_dispatched=metrics.items_dispatched if metrics else 0,
-            outgoing=tuple(result.outgoing),
+            status=outcome.status,
+            items_seen=outcome.items.items_seen,
+            items_dispatched=outcome.items.items_dispatched,
+            outgoing=outcome.outgoing,
             cursor_before=state.cursor,
             cursor_after=state.cursor if moved is None else moved,
-            error=self._error(result.ended),
+            error=outcome.error or None,
         )
 
     async def _sleep(self) -> None:
         now = self.machine.clock.now()
         pause = math.inf if self._until is None else (self._until - now).total_seconds()
-        with trio.move_on_after(max(pause, 0)):
-            await self._woken.wait()
-        self._woken = trio.Event() if self._woken.is_set() else self._woken
+        if pause > 0:
+            with trio.CancelScope(deadline=trio.current_time() + pause):
+                await self._woken.wait()
+        if self._woken.is_set():
+            self._woken = trio.Event()
         if self._by_hand is not None:
             await self._by_hand.wait()
 
@@ -221,18 +168,15 @@ class RunningJob:
         if self._finishing or self._by_hand is not None:
             return
         request, sent = self._request(), trio.current_time()
-        claim = await self._claim(request)
+        claim = await answered(lambda: self.machine.store.claim(request))
         if isinstance(claim, NotNow):
             self._hear(claim)
             return
         self._is_busy = False
-        if claim.is_takeover:
-            self.machine.metrics.takeover(self.spec.id)
-            log.warning("job '%s': took its lease over from a holder that did not give it back", self.spec.id)
-        held = HeldLease(self.machine.store, claim.lease, request.ttl, sent)
+        self._warn_of(claim)
+        self._ticking = HeldLease(self.machine.store, claim.lease, request.ttl, sent)
         try:
-            with trio.CancelScope() as self._ticking:
-                await self._tick(claim, held, self._scheduled)
+            await self._tick(claim, self._ticking, self._rules(random.random()).scheduled)  # noqa: S311 - no secret
         except LeaseLost as lost:
             log.warning("%s; nothing of this tick was saved", lost)
         finally:
@@ -240,16 +184,16 @@ class RunningJob:
             if self._tick_gone is not None:
                 self._tick_gone.set()
 
-    async def _interrupt(self) -> None:
-        """Cut a running tick short; return when it is gone."""
+    async def _cut_short(self) -> None:
+        """Cancel the tick that is under way, if one is; return when it is gone."""
         if self._ticking is not None:
             self._tick_gone = trio.Event()
-            self._ticking.cancel()
+            self._ticking.give_up()
             await self._tick_gone.wait()
             self._tick_gone = None
 
     def _request(self) -> ClaimRequest:
-        settings, timeout = self.machine.settings, self._timeout
+        settings, timeout = self.machine.settings, self._timeout()
         ttl = settings.lease_ttl_factor * self.timetable.interval(self._until or self.machine.clock.now())
         return ClaimRequest(
             id=f"{id(self)}-{next(claim_numbers)}",
@@ -258,48 +202,45 @@ class RunningJob:
             max_pending=settings.max_pending_per_job,
         )
 
-    @property
-    def _timeout(self) -> timedelta:
-        return self.spec.tick_timeout or self.machine.settings.tick_timeout
-
-    async def _claim(self, request: ClaimRequest) -> Claim | NotNow:
-        """The store's answer, waited for even if cancelled, since the claim may have been granted (L6)."""
-        while True:
-            try:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + SHIELD):
-                    return await self.machine.store.claim(request)
-            except StoreError as error:
-                log.warning("job '%s': no claim: %s", self.spec.id, error)
-            await trio.sleep(PAUSE)
-
     def _hear(self, answer: NotNow) -> None:
         self._until = answer.until
-        if answer.skipped and not (answer.why == "busy" and self._is_busy):
-            self.machine.metrics.skipped(self.spec)
+        if answer.skipped and not (answer.why == "busy" and self._is_busy):  # a busy slot is one, however often seen
+            self.machine.metrics.skipped(self.bound.spec)
         self._is_busy = answer.why == "busy"
 
-    async def _tick(
-        self, claim: Claim, held: HeldLease, step: Callable[[Claim, Result], Step]
-    ) -> Result:
+    def _warn_of(self, claim: Claim) -> None:
+        spec, metrics, errors = self.bound.spec, self.machine.metrics, claim.state.consecutive_errors
+        if claim.is_takeover:
+            metrics.takeover(spec.id)
+            log.warning("job '%s': took its lease over from a holder that did not give it back", spec.id)
+        if errors:
+            metrics.health(spec.id, errors, breaker(errors, self.machine.settings.breaker_threshold, due=True))
+
+    async def _tick(self, claim: Claim, held: HeldLease, follow: Callable[[Claim, Outcome], Step]) -> Outcome:
         """Run and commit a tick under a lease, which is given back whatever happens. Raises `LeaseLost`."""
-        result: Result | None = None
         try:
-            async with held.kept():
-                result = await self._ended(claim.state, claim.now, claim.lease.fence)
-            if result is None:
-                raise LeaseLost(self.spec.id, claim.lease.fence)
-            await self._commit(claim, held, result, step(claim, result))
+            outcome = await self._outcome_while_held(claim, held)
+            await self._commit(claim, held, outcome, follow(claim, outcome))
         except LeaseLost:
-            self._until = self.machine.clock.now()
             raise
         except BaseException:
             await finished_shielded(lambda: self.machine.store.release(claim.lease))
             raise
-        return result
+        return outcome
 
-    async def _ended(self, state: JobState, now: datetime, fence: int) -> Result:
+    async def _outcome_while_held(self, claim: Claim, held: HeldLease) -> Outcome:
+        """Run the poller; raises `LeaseLost` if the lease ends first."""
+        outcomes: list[Outcome] = []
+        async with held.kept():
+            outcomes.append(await self._outcome(claim.state, claim.now, claim.lease.fence))
+        if not outcomes:
+            self._until = self.machine.clock.now()
+            raise LeaseLost(claim.lease.key, claim.lease.fence)
+        return outcomes[0]
+
+    async def _outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
         """Run the poller once, on the cursor of `state`, at `now`."""
-        spec, machine, began = self.spec, self.machine, trio.current_time()
+        spec, machine, began = self.bound.spec, self.machine, trio.current_time()
         host = InProcessHost(job=spec, agents=machine.agents, count=machine.metrics.custom, mask=machine.mask)
         context: PollContext[Any] = PollContext(
             job_id=spec.id,
@@ -312,141 +253,77 @@ class RunningJob:
             host=host,
             open_http=self._open_http,
         )
-        ended = await run_tick(self.bound.poller, context, self._timeout)
+        ended = await run_tick(self.bound.poller, context, self._timeout())
         duration = timedelta(seconds=trio.current_time() - began)
-        outgoing: list[Outgoing] = []
+        outgoing: tuple[Outgoing, ...] = ()
         if isinstance(ended, TickAck) and (ended.deliver or host.published):
             try:
-                sender = self._sender(fence, now + duration)
-                outgoing = sender.everything(ended.deliver, host.published, machine.settings.max_pending_per_job)
+                sender, limit = self._sender(fence, now + duration), machine.settings.max_pending_per_job
+                outgoing = tuple(sender.everything(ended.deliver, host.published, limit))
             except PermanentError as error:
                 ended = error
-        return Result(ended=ended, outgoing=outgoing, duration=duration, now=now + duration)
+        said = "" if isinstance(ended, TickAck) else machine.mask(describe(ended))
+        return Outcome(ended=ended, error=said, outgoing=outgoing, duration=duration, now=now + duration)
 
-    def _open_http(self) -> httpx.AsyncClient:
-        if self._http is None:
-            limits = {
-                name: getattr(self.bound.config, name)
-                for name in ("allow_private_networks", "max_body_bytes")
-                if hasattr(self.bound.config, name)
-            }
-            self._http = self.machine.http.client(**limits)
-        return self._http
-
-    def _sender(self, fence: int, now: datetime) -> Sender:
-        store_id = self.machine.store.store_id
-        return Sender(job=self.spec, agents=self.machine.agents, store_id=store_id, fence=fence, now=now)
-
-    def _scheduled(self, claim: Claim, result: Result) -> Step:
-        """What a tick of the schedule does to the job's state."""
-        state, now, ended, policy = claim.state, result.now, result.ended, self._policy()
-        following = self.timetable.after(claim.now)
-        slot = state.due.slot if state.due else claim.now
-        match ended:
-            case TickAck():
-                if ended.next_interval_hint is not None and following is not None:
-                    following = self.timetable.hinted(ended.next_interval_hint, now)
-                return after_ack(state, ended, now=now, following=following, policy=policy)
-            case PermanentError():
-                return after_permanent(state, self._said(ended), now=now, following=following, policy=policy)
-            case TransientError():
-                pause = retry_delay(
-                    state.consecutive_errors + 1, self.timetable.interval(slot), random.random(), ended.retry_after
-                )
-                return after_transient(state, self._said(ended), now=now, retry_at=now + pause, policy=policy)
-            case HostHeld():
-                again = Due(slot, now + ended.wait)  # for an `at`, which has no slot to give up
-                return after_skip(state, self._said(ended), now=now, following=following or again)
-            case _:
-                assert_never(ended)
-
-    def _manual(self, claim: Claim, result: Result) -> Step:
-        """What a run by hand does to it."""
-        if isinstance(result.ended, TickAck):
-            return after_manual_ack(claim.state, result.ended, now=result.now, policy=self._policy())
-        return after_manual_error(claim.state, result.status, self._said(result.ended), now=result.now)
-
-    async def _commit(self, claim: Claim, held: HeldLease, result: Result, step: Step) -> None:
+    async def _commit(self, claim: Claim, held: HeldLease, outcome: Outcome, step: Step) -> None:
         """Save the tick whole, however often that takes, while the lease lasts (C4). Raises `LeaseLost`."""
-        outgoing = [*result.outgoing, *self._alerts(step, claim.lease.fence, result.now)]
+        outgoing = (*outcome.outgoing, *self._alerts(step, claim.lease.fence, outcome.now))
         commit = Commit(
             state=step.state,
-            tick=self._record(claim, result, len(outgoing)),
+            tick=record(claim, outcome, len(outgoing)),
             outgoing=outgoing,
             history=self.machine.settings.history_per_job,
         )
         while True:
             try:
+                # The tick has had its effects outside; cancelled now, they would only be repeated.
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + SHIELD):
                     await self.machine.store.commit(claim, commit)
                     break
             except StoreError as error:
-                log.warning("job '%s': not committed yet: %s", self.spec.id, error)
+                log.warning("job '%s': not committed yet: %s", self.bound.spec.id, error)
             if trio.current_time() > held.deadline:
-                raise LeaseLost(self.spec.id, claim.lease.fence)
+                raise LeaseLost(claim.lease.key, claim.lease.fence)
             await trio.sleep(PAUSE)
         self._until = step.state.due.at if step.state.due and step.state.pause_reason is None else None
-        self._tell(result, step, outgoing)
+        self._tell(outcome, step.state, bool(outgoing))
 
-    def _record(self, claim: Claim, result: Result, messages: int) -> TickRecord:
-        metrics = result.ended.metrics if isinstance(result.ended, TickAck) else None
-        return TickRecord(
-            fence=claim.lease.fence,
-            slot=claim.state.due.slot if claim.state.due else None,
-            started_at=claim.now,
-            duration=result.duration,
-            status=result.status,
-            error=self._error(result.ended),
-            items_seen=metrics.items_seen if metrics else 0,
-            items_dispatched=metrics.items_dispatched if metrics else 0,
-            messages=messages,
-        )
-
-    def _alerts(self, step: Step, fence: int, now: datetime) -> list[Outgoing]:
+    def _alerts(self, step: Step, fence: int, now: datetime) -> tuple[Outgoing, ...]:
         if step.alert is None:
-            return []
-        if self.spec.failure_to is None:
+            return ()
+        if self.bound.spec.failure_to is None:
             log.error("%s", step.alert)
-            return []
-        return [self._sender(fence, now).alert(step.alert, self.spec.failure_to)]
+            return ()
+        return (self._sender(fence, now).alert(step.alert, self.bound.spec.failure_to),)
 
-    def _tell(self, result: Result, step: Step, outgoing: list[Outgoing]) -> None:
+    def _tell(self, outcome: Outcome, state: JobState, has_messages: bool) -> None:
         """Everybody who waits for a commit."""
-        metrics, spec, ack = self.machine.metrics, self.spec, result.ended
-        seen, dispatched = (
-            (ack.metrics.items_seen, ack.metrics.items_dispatched) if isinstance(ack, TickAck) else (0, 0)
-        )
-        metrics.tick(spec, result.status, result.duration / timedelta(milliseconds=1), seen, dispatched)
-        errors = step.state.consecutive_errors
+        metrics, spec, items = self.machine.metrics, self.bound.spec, outcome.items
+        latency_ms = outcome.duration / timedelta(milliseconds=1)
+        metrics.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched)
+        errors = state.consecutive_errors
         metrics.health(spec.id, errors, breaker(errors, self.machine.settings.breaker_threshold, due=False))
-        if outgoing:
+        if has_messages:
             self.machine.wake_relay()
-        if isinstance(ack, TickAck):
-            write_audit(spec, self.machine.agents, ack.deliver)
+        if isinstance(outcome.ended, TickAck):
+            write_audit(spec, self.machine.agents, outcome.ended.deliver)
         else:
-            log.warning("job '%s': %s: %s", spec.id, result.status, step.state.last_error)
+            log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
 
-    def _policy(self) -> AlertPolicy:
-        settings, spec = self.machine.settings, self.spec
-        return AlertPolicy(
-            job_id=spec.id,
-            kind=spec.kind,
-            threshold=settings.breaker_threshold,
-            cooldown=settings.failure_alert_cooldown,
-        )
+    def _rules(self, luck: float) -> Rules:
+        return Rules(spec=self.bound.spec, timetable=self.timetable, settings=self.machine.settings, luck=luck)
 
-    def _report(self, result: Result) -> TickReport:
-        ack = result.ended if isinstance(result.ended, TickAck) else TickAck()
-        return TickReport(
-            status=result.status,
-            items_seen=ack.metrics.items_seen,
-            items_dispatched=ack.metrics.items_dispatched,
-            deliveries=len(result.outgoing),
-            error=self._error(result.ended),
-        )
+    def _sender(self, fence: int, now: datetime) -> Sender:
+        machine = self.machine
+        return Sender(job=self.bound.spec, agents=machine.agents, store_id=machine.store.store_id, fence=fence, now=now)
 
-    def _error(self, ended: Ended) -> str | None:
-        return None if isinstance(ended, TickAck) else self._said(ended)
+    def _timeout(self) -> timedelta:
+        return self.bound.spec.tick_timeout or self.machine.settings.tick_timeout
 
-    def _said(self, error: Exception) -> str:
-        return self.machine.mask(describe(error))
+    def _open_http(self) -> httpx.AsyncClient:
+        """One client for all ticks of the job, so that a host's hold on it is its own (R6)."""
+        if self._http is None:
+            config = self.bound.config
+            limits = {name: getattr(config, name) for name in LIMITS_IN_CONFIG if hasattr(config, name)}
+            self._http = self.machine.http.client(**limits)
+        return self._http

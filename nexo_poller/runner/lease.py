@@ -30,6 +30,7 @@ class HeldLease:
     lease: Lease
     ttl: timedelta
     sent: float
+    _scope: trio.CancelScope | None = None
 
     @property
     def deadline(self) -> float:
@@ -40,10 +41,16 @@ class HeldLease:
     async def kept(self) -> AsyncIterator[None]:
         """Renew the lease during the block; cancel the block when it is lost."""
         async with trio.open_nursery() as nursery:
-            nursery.cancel_scope.deadline = self.deadline
-            nursery.start_soon(self._beat, nursery.cancel_scope)
+            self._scope = nursery.cancel_scope
+            self._scope.deadline = self.deadline
+            nursery.start_soon(self._beat, self._scope)
             yield
-            nursery.cancel_scope.cancel()
+            self._scope.cancel()
+
+    def give_up(self) -> None:
+        """Cancel the block."""
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def _beat(self, scope: trio.CancelScope) -> None:
         while True:

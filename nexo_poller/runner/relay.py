@@ -28,7 +28,7 @@ from attrs import Factory, define, field, frozen
 
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
-from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, StoreError, Unrouted
+from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, Unrouted
 from nexo_poller.masking import Mask
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.patience import answered, finished_shielded
@@ -58,7 +58,7 @@ class Blocked:
 
 def backoff(failures: int, retry_after: timedelta | None) -> timedelta:
     """The pause after the `failures`-th (>= 1) failure in a row: doubles from 1 s to 60 s; a longer `retry_after` wins."""
-    doubled = min(SHORTEST_BACKOFF * 2 ** min(failures - 1, MOST_DOUBLINGS), LONGEST_BACKOFF)
+    doubled = min(SHORTEST_BACKOFF * 2.0 ** min(failures - 1, MOST_DOUBLINGS), LONGEST_BACKOFF)
     return max(doubled, min(retry_after or timedelta(), LONGEST_RETRY_AFTER))
 
 
@@ -142,7 +142,7 @@ class Relay:
 
     def _may_go(self, head: LaneHead, now: datetime) -> datetime:
         blocked = self._blocked.get(head.lane)
-        return max(head.not_before or now, blocked.until if blocked else now)
+        return max(now if head.not_before is None else head.not_before, now if blocked is None else blocked.until)
 
     async def _drain(self, lane: str, lease: Lease, scope: trio.CancelScope) -> None:
         """Deliver the lane's messages until none may go any more."""

@@ -22,8 +22,9 @@ from nexo_poller.errors import JobRefused, JobUnknown
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
-from nexo_poller.runner.job import DryRun, Machine, RunningJob, TickReport
+from nexo_poller.runner.job import Machine, RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
+from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.patience import answered
 from nexo_poller.runner.relay import Relay
 from nexo_poller.runner.tick import inside
@@ -204,7 +205,7 @@ class PollerRunner:
     async def list_jobs(self) -> list[JobView]:
         """Every configured job, in the order of the file, rejected ones last."""
         parts, rows = self._open_parts(), await self.store.jobs()
-        running = [self._view(job, rows[job.spec.id]) for job in parts.jobs.values()]
+        running = [self._view(job, rows[job.bound.spec.id]) for job in parts.jobs.values()]
         return [*running, *map(rejected_view, parts.rejected.values())]
 
     async def job(self, job_id: str) -> JobView:
@@ -244,7 +245,7 @@ class PollerRunner:
 
     def _view(self, job: RunningJob, row: JobRow) -> JobView:
         threshold = job.machine.settings.breaker_threshold
-        return view(job.spec, row, threshold=threshold, now=self.clock.now())
+        return view(job.bound.spec, row, threshold=threshold, now=self.clock.now())
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Parts]:
@@ -254,13 +255,14 @@ class PollerRunner:
             log.error("rejected: %s", "\n".join(map(str, job.problems)))
         mask = Mask([*config.secrets, *(value for job in bound for value in header_values(job.spec.config))])
         async with AsyncExitStack() as stack:
-            http = self._http or await stack.enter_async_context(HttpPools.open(clock=self.clock))
+            http = self._http
+            if http is None:
+                http = await stack.enter_async_context(HttpPools.open(clock=self.clock))
             for poller in self._pollers.values():
                 await stack.enter_async_context(poller.lifespan(self.clock))
             await stack.enter_async_context(open_channels(self.broker, config.channels, self.clock))
-            store = await stack.enter_async_context(
-                self._store or SqliteStore(config.settings.state_db, clock=self.clock)
-            )
+            store: Store = self._store or SqliteStore(config.settings.state_db, clock=self.clock)
+            await stack.enter_async_context(store)
             relay = Relay(
                 store=store,
                 broker=self.broker,
@@ -280,9 +282,7 @@ class PollerRunner:
                 wake_relay=relay.wake,
             )
             jobs = await self._scheduled(bound, machine)
-            self._parts = Parts(
-                machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in (*config.rejected, *rejected)}
-            )
+            self._parts = Parts(machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
             try:
                 yield self._parts
             finally:

@@ -23,7 +23,7 @@ async def run_tick(poller: Poller[Any], context: PollContext[Any], timeout: time
     """What the tick came to. Cancellation, `KeyboardInterrupt` and `SystemExit` pass through untouched."""
     token = inside.set((*inside.get(), context.job_id))
     try:
-        with trio.move_on_after(timeout.total_seconds()):
+        with trio.CancelScope(deadline=trio.current_time() + timeout.total_seconds()):
             return checked(await poller.tick(context))
         return TransientError(f"timed out after {timeout.total_seconds():g} s")
     except Exception as error:  # the one place where a poller's errors end

@@ -144,11 +144,20 @@ class DeadLetter:
 class Store(Protocol):
     """Open it with `async with`; between two openings it can be opened again.
 
+    *Cancellation.* A write cancelled before it has begun did not happen; once begun, it runs to its answer, and gives it.
+
     All methods raise `StoreError` when the store does not answer, `StoreRefused` when it never will.
     """
 
-    store_id: str
-    holder: str
+    @property
+    def store_id(self) -> str:
+        """Random, made with the store, the same for all who share it."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """Our name on leases, new at every opening."""
+        ...
 
     async def __aenter__(self) -> Self: ...
 

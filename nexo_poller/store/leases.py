@@ -263,7 +263,7 @@ def _read(db: apsw.Connection, job_id: str) -> tuple[JobState, _LeaseRow]:
     return state_from_row(row[5:]), _LeaseRow(fence, holder, claim_id, bool(is_manual), from_ms(expires_at))
 
 
-def _take(  # noqa: PLR0913 - what was read is not read again
+def _take(  # noqa: PLR0913, PLR0917 - what was read is not read again
     db: apsw.Connection,
     holder: str,
     request: ClaimRequest,
@@ -282,12 +282,12 @@ def _take(  # noqa: PLR0913 - what was read is not read again
 def _give_up(db: apsw.Connection, job_id: str, following: Due | None, why: Any) -> NotNow:
     due = (None, None, FIRED) if following is None else (to_ms(following.slot), to_ms(following.at), None)
     db.execute(MOVE_ON, (*due, job_id))
-    return NotNow(why=why, until=following and following.at, skipped=True)
+    return NotNow(why=why, until=following.at if following else None, skipped=True)
 
 
 def _reschedule(db: apsw.Connection, job_id: str, fingerprint: str, due: Due | None, pause_reason: str | None) -> None:
-    reason = pause_reason if due else FIRED
-    db.execute(RESCHEDULE, (fingerprint, to_ms(due and due.slot), to_ms(due and due.at), reason, job_id))
+    when = (to_ms(due.slot), to_ms(due.at), pause_reason) if due else (None, None, FIRED)
+    db.execute(RESCHEDULE, (fingerprint, *when, job_id))
     db.execute(NEW_GENERATION)
 
 

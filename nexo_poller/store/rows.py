@@ -62,8 +62,8 @@ def state_to_row(state: JobState) -> tuple[Any, ...]:
     """`STATE_COLUMNS` of a state."""
     return (
         to_ms(state.created_at),
-        to_ms(state.due and state.due.slot),
-        to_ms(state.due and state.due.at),
+        to_ms(state.due.slot if state.due else None),
+        to_ms(state.due.at if state.due else None),
         state.is_retry,
         state.pause_reason,
         state.cursor,

@@ -1,8 +1,8 @@
 """The embedded store: one SQLite file, shared by any number of processes of one machine."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,7 @@ class SqliteStore:
         self.store_id = ""
         self._clock = clock or SystemClock()
         self._holders = Holders(self.path.with_name(f"{self.path.name}-holders"), machine or this_machine())
+        self._seen_version = 0
         self._reading = trio.CapacityLimiter(1)
         self._writing = trio.CapacityLimiter(1)
 
@@ -166,12 +167,16 @@ class SqliteStore:
         return await self._read(outbox.dead_letters)
 
     async def _write(self, run: Callable[[], T]) -> T:
-        with explained(self.path):
+        try:
             return await self._group(run)
+        except apsw.Error as error:
+            raise explained(error, self.path) from error
 
     async def _read(self, run: Callable[[apsw.Connection], T]) -> T:
-        with explained(self.path):
+        try:
             return await self._hop(lambda: run(self._reader), self._reading)
+        except apsw.Error as error:
+            raise explained(error, self.path) from error
 
     async def _hop(self, run: Callable[[], T], limiter: trio.CapacityLimiter) -> T:
         if self._clock.virtual:
@@ -188,7 +193,13 @@ class SqliteStore:
 
     def _open(self) -> None:
         schema.refuse_old_library()
-        with explained(self.path), ExitStack() as undo:
+        try:
+            self._connect_and_join()
+        except (apsw.Error, OSError) as error:
+            raise explained(error, self.path) from error
+
+    def _connect_and_join(self) -> None:
+        with ExitStack() as undo:
             _create(self.path)
             self._writer = undo.enter_context(closing(self._connect()))
             schema.refuse_foreign(self._writer, self.path)
@@ -237,19 +248,15 @@ class WriteTransactions:
             self.db.execute("ROLLBACK")
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Translate what a user can mend into `StoreError` or `StoreRefused`; anything else is a bug and stays one."""
-    try:
-        yield
-    except apsw.Error as error:
-        for causes, refusal in ((LOST_CAUSES, StoreRefused), (REMEDIES, StoreError)):
-            for kind, remedy in causes.items():
-                if isinstance(error, kind):
-                    raise refusal(f"{path}: {remedy} (SQLite says: {error})") from error
-        raise
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; check that its folder exists and may be written") from error
+def explained(error: apsw.Error | OSError, path: Path) -> Exception:
+    """What a user can mend as `StoreError` or `StoreRefused`; anything else is a bug, and stays what it is."""
+    if isinstance(error, OSError):
+        return StoreError(f"{path}: {error.strerror}; check that its folder exists and may be written")
+    for causes, refusal in ((LOST_CAUSES, StoreRefused), (REMEDIES, StoreError)):
+        for kind, remedy in causes.items():
+            if isinstance(error, kind):
+                return refusal(f"{path}: {remedy} (SQLite says: {error})")
+    return error
 
 
 def _create(path: Path) -> None:

@@ -23,6 +23,7 @@ from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.testing import VirtualClock
 
 TO_ANA = Deliver("telegram", "1194292426")
+DEFAULTS = Settings()
 Tick = Callable[[PollContext[Any]], Awaitable[TickAck]]
 
 
@@ -104,7 +105,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
     *jobs: JobSpec,
     act: Tick = nothing,
     pollers: tuple[Poller[Any], ...] = (),
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     agents: Mapping[str, Mapping[str, str]] | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Daemon]:

@@ -21,7 +21,9 @@ Ctx = PollContext[Any]
 
 
 class TestSchedule:
-    async def test_a_new_job_runs_at_once_and_then_keeps_its_phase(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_new_job_runs_at_once_and_then_keeps_its_phase(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def slow(_: Ctx) -> TickAck:
             await trio.sleep(7)
             return TickAck()
@@ -59,7 +61,9 @@ class TestSchedule:
         assert [(moment - start).total_seconds() for moment in script.ran_at] == [0, 660]
         assert late.metric("poller_ticks_total", kind="script", agent="ana", job_id="inbox", status="skipped") == 1
 
-    async def test_a_hint_replaces_one_wait_and_then_the_phase_resumes(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_hint_replaces_one_wait_and_then_the_phase_resumes(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def hint_first(ctx: Ctx) -> TickAck:
             await trio.lowlevel.checkpoint()
             return TickAck(next_interval_hint=None if ctx.cursor else timedelta(seconds=25), next_cursor=b"seen")
@@ -100,7 +104,9 @@ class TestDelivery:
         assert event.payload == {"text": "1", "to": "1194292426"}
         assert (event.source, event.session_id) == ("plugin.poller", None)
 
-    async def test_a_failed_tick_sends_nothing_of_what_it_published(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_failed_tick_sends_nothing_of_what_it_published(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def publish_and_fail(ctx: Ctx) -> TickAck:
             await ctx.host.broker_publish("news.today", b'{"n": 1}')
             raise TransientError("no")
@@ -159,7 +165,9 @@ class TestDelivery:
         assert "not this one" in letter.error
         assert "2" in running.texts()
 
-    async def test_a_full_outbox_gives_slots_up_and_counts_them(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_full_outbox_gives_slots_up_and_counts_them(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def elsewhere(ctx: Ctx) -> TickAck:
             await ctx.host.broker_publish("nobody.listens", b"{}")
             return TickAck()
@@ -297,7 +305,9 @@ class TestLease:
             await trio.sleep(255)
         assert running.texts() == ["1"]
 
-    async def test_a_lost_lease_cancels_the_tick_and_saves_nothing(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_lost_lease_cancels_the_tick_and_saves_nothing(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def long(ctx: Ctx) -> TickAck:
             await trio.sleep(100)
             return await counting(ctx)
@@ -314,7 +324,9 @@ class TestLease:
 
 
 class TestOperating:
-    async def test_shutdown_waits_for_the_tick_and_what_it_sends_is_not_lost(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_shutdown_waits_for_the_tick_and_what_it_sends_is_not_lost(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def slow(ctx: Ctx) -> TickAck:
             await trio.sleep(5)
             return await counting(ctx)
@@ -364,7 +376,9 @@ class TestOperating:
             await trio.sleep(600)
         assert script.ran_at == []
 
-    async def test_a_run_by_hand_commits_and_leaves_the_schedule_alone(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_run_by_hand_commits_and_leaves_the_schedule_alone(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         script = Script(counting)
         async with daemon(tmp_path, pollers=(script,)) as running:
             await trio.sleep(30)
@@ -424,13 +438,15 @@ class TestOperating:
             await trio.sleep(30)
             return TickAck()
 
-        async with daemon(tmp_path, job(paused_on_boot=True), job("other", paused_on_boot=True), act=wait) as running:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(running.runner.run_once, "other")
-                await trio.sleep(1)
-                assert (await running.runner.run_once("inbox")).error is None
+        jobs = (job(paused_on_boot=True), job("other", paused_on_boot=True))
+        async with daemon(tmp_path, *jobs, act=wait) as running, trio.open_nursery() as nursery:
+            nursery.start_soon(running.runner.run_once, "other")
+            await trio.sleep(1)
+            assert (await running.runner.run_once("inbox")).error is None
 
-    async def test_a_caller_that_goes_away_leaves_its_run_to_end_by_itself(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_caller_that_goes_away_leaves_its_run_to_end_by_itself(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async def slow(ctx: Ctx) -> TickAck:
             await trio.sleep(10)
             return await counting(ctx)
@@ -441,7 +457,9 @@ class TestOperating:
             await trio.sleep(10)
             assert running.texts() == ["1"]
 
-    async def test_a_dry_run_tells_everything_and_changes_nothing(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_dry_run_tells_everything_and_changes_nothing(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async with daemon(tmp_path, job(paused_on_boot=True), act=counting) as running:
             before = await running.runner.store.jobs()
             dry = await running.runner.dry_run("inbox")
@@ -450,7 +468,9 @@ class TestOperating:
         assert [outgoing.message.topic for outgoing in dry.outgoing] == ["plugin.outbound.telegram"]
         assert running.sent == []
 
-    async def test_a_reset_starts_over_and_fences_the_running_tick_out(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_reset_starts_over_and_fences_the_running_tick_out(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         script = Script(counting)
         async with daemon(tmp_path, pollers=(script,)) as running:
             await trio.sleep(61)
@@ -458,12 +478,16 @@ class TestOperating:
             await trio.sleep(60)
         assert script.cursors == [None, b"1", None]
 
-    async def test_unknown_jobs_are_named_with_their_likely_neighbour(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_unknown_jobs_are_named_with_their_likely_neighbour(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async with daemon(tmp_path) as running:
             with pytest.raises(JobUnknown, match="no job 'inbx'; did you mean 'inbox'"):
                 await running.runner.run_once("inbx")
 
-    async def test_a_subsystem_that_is_off_reports_started_and_returns(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def test_a_subsystem_that_is_off_reports_started_and_returns(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
         async with daemon(tmp_path, settings=Settings(enabled=False)):
             pass
         assert not (tmp_path / "poller.db").exists()
@@ -529,5 +553,3 @@ async def test_two_runners_on_one_store_run_each_slot_once(tmp_path: Path, autoj
     assert len(first.ran_at) + len(second.ran_at) == 5 * 11
     everything = sorted([*one.texts(), *two.texts()], key=int)
     assert everything == sorted([str(n) for n in range(1, 12)] * 5, key=int)
-
-

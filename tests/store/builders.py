@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 from attrs import evolve
-
 
 from nexo_poller.broker import Message
 from nexo_poller.schedule import At, Cron, Every
@@ -19,9 +19,7 @@ MINUTE = timedelta(minutes=1)
 numbers: Iterator[int] = count()
 
 
-def timetable(
-    job_id: str = "inbox", schedule: Every | Cron | At | None = None, misfire: Misfire = "run"
-) -> Timetable:
+def timetable(job_id: str = "inbox", schedule: Every | Cron | At | None = None, misfire: Misfire = "run") -> Timetable:
     schedule = (schedule or Every(MINUTE)).anchored(NOON)
     return Timetable(job_id=job_id, schedule=schedule, jitter=timedelta(), misfire=misfire)
 
@@ -48,13 +46,13 @@ async def claimed(store: Store, job_id: str = "inbox", *, now: datetime = NOON) 
     return claim
 
 
-def moved_on(claim: Claim, **changes: object) -> JobState:
+def moved_on(claim: Claim, **changes: Any) -> JobState:
     """The state one minute later."""
     slot = claim.now + MINUTE
     return evolve(claim.state, due=Due(slot, slot), ticks_total=claim.state.ticks_total + 1, **changes)
 
 
-def commit(claim: Claim, *outgoing: Outgoing, history: int = 100, **changes: object) -> Commit:
+def commit(claim: Claim, *outgoing: Outgoing, history: int = 100, **changes: Any) -> Commit:
     tick = TickRecord(
         fence=claim.lease.fence,
         slot=claim.state.due.slot if claim.state.due else None,

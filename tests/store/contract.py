@@ -53,7 +53,9 @@ class TestRegister:
         assert states["inbox"].cursor == b"7"
         assert states["inbox"].created_at == NOON
 
-    async def test_a_changed_schedule_is_computed_anew_on_the_old_anchor_and_keeps_the_cursor(self, empty_store: Store) -> None:
+    async def test_a_changed_schedule_is_computed_anew_on_the_old_anchor_and_keeps_the_cursor(
+        self, empty_store: Store
+    ) -> None:
         await empty_store.register([registration()], now=NOON)
         claim = await claimed(empty_store)
         await empty_store.commit(claim, commit(claim, cursor=b"7"), now=NOON)
@@ -103,6 +105,7 @@ class TestClaim:
     async def test_a_repeated_claim_is_the_same_claim(self, store: Store) -> None:
         once = request()
         first = await store.claim(once, now=NOON)
+        assert isinstance(first, Claim)
         assert await store.claim(once, now=NOON) == evolve(first, is_takeover=False)
 
     async def test_the_fence_rises_with_every_claim_even_after_a_release(self, store: Store) -> None:
@@ -154,7 +157,9 @@ class TestLease:
             assert isinstance(await second.claim(request(), now=NOON + 90 * SECOND), NotNow)
         await store.commit(claim, commit(claim), now=NOON + 100 * SECOND)
 
-    async def test_an_overslept_lease_can_neither_be_renewed_nor_commit_though_nobody_took_it(self, store: Store) -> None:
+    async def test_an_overslept_lease_can_neither_be_renewed_nor_commit_though_nobody_took_it(
+        self, store: Store
+    ) -> None:
         claim = await claimed(store)
         with pytest.raises(LeaseLost):
             await store.renew(claim.lease, MINUTE, now=NOON + MINUTE)
@@ -272,7 +277,12 @@ class TestOperators:
             await second.commit(by_hand, commit(by_hand), now=NOON + SECOND)
 
     async def test_unknown_jobs_are_errors(self, store: Store) -> None:
-        for call in (store.pause("no", "x"), store.resume("no"), store.reset(timetable("no")), store.seize(request("no"))):
+        for call in (
+            store.pause("no", "x"),
+            store.resume("no"),
+            store.reset(timetable("no")),
+            store.seize(request("no")),
+        ):
             with pytest.raises(JobUnknown):
                 await call
 

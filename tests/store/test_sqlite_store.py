@@ -57,7 +57,7 @@ async def test_a_file_of_a_newer_version_is_refused_and_not_touched(tmp_path: Pa
     newer.pragma("user_version", 99)
     newer.close()
     before = path.read_bytes()
-    with pytest.raises(StoreRefused, match="newer nexo_poller.*version 99"):
+    with pytest.raises(StoreRefused, match=r"newer nexo_poller.*version 99"):
         async with SqliteStore(path):
             pass
     assert path.read_bytes() == before
@@ -151,7 +151,9 @@ async def test_many_writers_share_a_few_transactions(empty_store: SqliteStore) -
     assert all(row.holder == empty_store.holder for row in (await empty_store.jobs()).values())
 
 
-async def test_a_cancelled_caller_that_waits_its_turn_changes_nothing_and_harms_nobody(empty_store: SqliteStore) -> None:
+async def test_a_cancelled_caller_that_waits_its_turn_changes_nothing_and_harms_nobody(
+    empty_store: SqliteStore,
+) -> None:
     await empty_store.register([registration("first"), registration("second"), registration("third")], now=NOON)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(claimed, empty_store, "first")
