@@ -95,6 +95,7 @@ __all__ = [
     "TickError",
     "TickMetrics",
     "TickRecord",
+    "TickReport",
     "TransientError",
     "Unrouted",
     "load_config",

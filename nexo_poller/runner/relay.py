@@ -144,14 +144,16 @@ class Relay:
         blocked = self._blocked.get(head.lane)
         return max(now if head.not_before is None else head.not_before, now if blocked is None else blocked.until)
 
+    def _may_send(self, pending: Pending) -> bool:
+        is_early = pending.not_before is not None and pending.not_before > self.clock.now()
+        return not (is_early or self._finishing)
+
     async def _drain(self, lane: str, lease: Lease, scope: trio.CancelScope) -> None:
         """Deliver the lane's messages until none may go any more."""
         try:
-            while not self._finishing and (batch := await answered(lambda: self.store.pending(lane, READ_AHEAD))):
+            while batch := await answered(lambda: self.store.pending(lane, READ_AHEAD)):
                 for pending in batch:
-                    if self._finishing or (pending.not_before is not None and pending.not_before > self.clock.now()):
-                        return
-                    if not await self._send(lane, pending, lease):
+                    if not self._may_send(pending) or not await self._send(lane, pending, lease):
                         return
         except LeaseLost:
             scope.cancel()
