@@ -83,7 +83,7 @@ def expand(expression: str) -> WallTimes:
                 problems.extend(error.problems)
         return values
 
-    pattern = WallTimes(
+    times = WallTimes(
         seconds=tuple(sorted(read(SECOND, _numbers))),
         minutes=tuple(sorted(read(MINUTE, _numbers))),
         hours=tuple(sorted(read(HOUR, _numbers))),
@@ -93,11 +93,11 @@ def expand(expression: str) -> WallTimes:
         either_day=not texts[3].startswith("*") and not texts[5].startswith("*"),
         is_wildcard=texts[1].startswith("*") or texts[2].startswith("*"),
     )
-    if not problems and not pattern.ever_matches():
+    if not problems and not times.ever_matches():
         problems.append(Problem(what=f"cron '{expression}' never fires", remedy="no month it names has such a day"))
     if problems:
         raise ConfigError(*problems)
-    return pattern
+    return times
 
 
 def _not_six(expression: str, texts: Sequence[str]) -> Problem:

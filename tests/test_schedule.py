@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import brute_force
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -233,3 +234,26 @@ def test_all_problems_come_at_once() -> None:
 
 def test_whatever_is_no_mapping_is_refused() -> None:
     assert "must be a mapping" in problems("0 0 * * * *")[0][1]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"every_secs": 3601},
+        {"every_secs": 0.5},
+        {"cron": "30 */20 * * * *", "tz": "Australia/Lord_Howe"},
+        {"cron": "0 0 9,13 ? * sat,sun"},
+        {"at": "2026-04-26T14:00:00+02:00"},
+        {"at": "2020-01-01T00:00:00Z"},
+    ],
+)
+def test_the_slots_of_a_stretch_of_time_are_those_of_the_brute_force_evaluator(mapping: dict[str, Any]) -> None:
+    anchor, start = NOON - timedelta(days=2, milliseconds=7), NOON - timedelta(hours=1)
+    end = NOON + timedelta(hours=5)
+    schedule = parse_schedule(mapping).anchored(anchor)
+    found = []
+    slot = schedule.next_slot(start - timedelta(milliseconds=1))
+    while slot and slot < end:
+        found.append(slot)
+        slot = schedule.next_slot(slot)
+    assert found == brute_force.slots_between(mapping, anchor, start, end)

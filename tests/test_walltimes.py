@@ -23,7 +23,9 @@ def named_dates(days: str, first: date, last: date) -> list[date]:
     wall = times.at_or_after(datetime.combine(first, time()))
     while wall and wall.date() <= last:
         found.append(wall.date())
-        wall = times.at_or_after(wall + timedelta(seconds=1))
+        following = times.at_or_after(wall + timedelta(seconds=1))
+        assert following is None or following > wall
+        wall = following
     return found
 
 
