@@ -5,6 +5,7 @@ is tried again until it goes through, and holds back what is behind it in its ow
 """
 
 import json
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -66,14 +67,17 @@ def _notify(url: str, text: str) -> None:
 def url_problem(url: str) -> Problem | None:
     """What is wrong with an Apprise URL. With `{to}` in it, only its scheme is looked at."""
     try:
-        import apprise
-        from apprise.plugins import N_MGR
+        with warnings.catch_warnings(action="ignore"):  # some services use what Python will not have for long
+            import apprise
+            from apprise.plugins import N_MGR
+
+            is_known = _scheme(url).removesuffix("://") in N_MGR  # which loads all services
     except ModuleNotFoundError:
         return Problem(
             what=f"{_scheme(url)} is sent by Apprise, which is not installed",
             remedy='pip install "nexo-poller[channels]"',
         )
-    if _scheme(url).removesuffix("://") not in N_MGR:
+    if not is_known:
         return Problem(
             what=f"{_scheme(url)} is none of Apprise's schemes",
             remedy="use `stdout`, http(s)://, or a scheme of https://appriseit.com/services/",

@@ -80,6 +80,8 @@ class Post:
 
 async def _read_rest(response: httpx.Response) -> None:
     """Read on to the end, if it is near: only then the connection can be used again."""
+    if response.is_closed:  # an in-memory transport's is at its end already
+        return
     read = 0
     with trio.move_on_after(REST_SECONDS) as scope:
         try:
