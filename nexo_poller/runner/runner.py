@@ -1,7 +1,7 @@
 """`PollerRunner`: owns the nursery, the scope of every job, and the parts that they share."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +18,9 @@ from nexo_poller.channels import open_channels
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config import BoundJob, bind_jobs, load_config
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
-from nexo_poller.errors import JobRefused, JobUnknown
+from nexo_poller.errors import JobRefused, JobUnknown, Problem
 from nexo_poller.http.pools import HttpPools
+from nexo_poller.kinds import discover_pollers
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
 from nexo_poller.runner.job import Machine, RunningJob
@@ -29,11 +30,13 @@ from nexo_poller.runner.patience import answered
 from nexo_poller.runner.relay import Relay
 from nexo_poller.runner.tick import inside
 from nexo_poller.runner.views import JobView, rejected_view, view
+from nexo_poller.state import JobState
 from nexo_poller.store import JobRow, Registration, Store, TickRecord
 from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.timetable import Timetable
 
 T = TypeVar("T")
+StatesOf = Callable[[Store, Sequence[Registration]], Awaitable[Mapping[str, JobState]]]
 LOOK_FOR_THE_DEAD: Final = 5.0
 WATCH_THE_CLOCK: Final = 1.0
 LARGEST_JUMP: Final = timedelta(seconds=1)
@@ -97,14 +100,26 @@ class PollerRunner:
     def from_config(cls, path: str | Path = "./config", **parts: Any) -> Self:
         """A runner for the file at `path`, or for the `pollers.yaml` in that folder; off if there is none (R2).
 
+        It knows the built-in kinds and those of installed distributions.
+
         Raises `ConfigError` with every problem that refuses the whole file.
         """
-        return cls(load_config(Path(path)), **parts)
+        runner = cls(load_config(Path(path)), **parts)
+        for problem in runner.register_installed():
+            log.error("%s", problem)
+        return runner
 
     def register(self, poller: Poller[Any]) -> Self:
         """Make a kind known. A second poller of the same kind replaces the first."""
         self._pollers[poller.kind] = poller
         return self
+
+    def register_installed(self) -> Sequence[Problem]:
+        """Make the kinds of all installed distributions known; returns what is wrong with the others."""
+        discovery = discover_pollers()
+        for poller in discovery.pollers:
+            self.register(poller)
+        return discovery.problems
 
     def registered_kinds(self) -> list[str]:
         """The kinds that jobs may have, sorted."""
@@ -133,7 +148,7 @@ class PollerRunner:
             return
         if self._serving is not None:
             raise RuntimeError("this runner serves already")
-        async with self._open() as parts, trio.open_nursery() as background:
+        async with self._open(enlisted) as parts, trio.open_nursery() as background:
             serving = self._serving = Serving(background)
             try:
                 self._start_background(parts, background)
@@ -168,8 +183,8 @@ class PollerRunner:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """The store and all other parts, without a job running: enough for `dry_run`, `list_jobs` and `history`."""
-        async with self._open():
+        """All parts open, no job running, nothing written: enough for `dry_run`, `list_jobs` and `history`."""
+        async with self._open(as_found):
             yield
 
     async def run_once(self, job_id: str) -> TickReport:
@@ -186,9 +201,8 @@ class PollerRunner:
 
     async def dry_run(self, job_id: str) -> DryRun:
         """Run one tick of the job and tell what it would have done; nothing is claimed, saved or sent."""
-        job = self._job(job_id)
-        rows = await self.store.jobs()
-        return await job.dry_run(rows[job_id].state)
+        job, row = self._job(job_id), (await self.store.jobs()).get(job_id)
+        return await job.dry_run(row.state if row else JobState(created_at=self.clock.now(), due=None))
 
     async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> None:
         """Pause or resume the job. Raises `JobRefused` for resuming one that has fired."""
@@ -205,7 +219,7 @@ class PollerRunner:
     async def list_jobs(self) -> list[JobView]:
         """Every configured job, in the order of the file, rejected ones last."""
         parts, rows = self._open_parts(), await self.store.jobs()
-        running = [self._view(job, rows[job.bound.spec.id]) for job in parts.jobs.values()]
+        running = [self._view(job, rows.get(job_id)) for job_id, job in parts.jobs.items()]
         return [*running, *map(rejected_view, parts.rejected.values())]
 
     async def job(self, job_id: str) -> JobView:
@@ -214,7 +228,7 @@ class PollerRunner:
         if job_id in rejected:
             return rejected_view(rejected[job_id])
         job, rows = self._job(job_id), await self.store.jobs()
-        return self._view(job, rows[job_id])
+        return self._view(job, rows.get(job_id))
 
     async def history(self, job_id: str, limit: int = 20) -> list[TickRecord]:
         """The job's latest ticks, newest first. Raises `JobUnknown`."""
@@ -243,12 +257,12 @@ class PollerRunner:
             raise JobUnknown(job_id, known=parts.jobs)
         return parts.jobs[job_id]
 
-    def _view(self, job: RunningJob, row: JobRow) -> JobView:
+    def _view(self, job: RunningJob, row: JobRow | None) -> JobView:
         threshold = job.machine.settings.breaker_threshold
         return view(job.bound.spec, row, threshold=threshold, now=self.clock.now())
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Parts]:
+    async def _open(self, states_of: StatesOf) -> AsyncIterator[Parts]:
         config = self.config or Config()
         bound, rejected = bind_jobs(config, self._pollers)
         for job in rejected:
@@ -281,25 +295,12 @@ class PollerRunner:
                 places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
                 wake_relay=relay.wake,
             )
-            jobs = await self._scheduled(bound, machine)
+            jobs = await running_jobs(bound, machine, states_of)
             self._parts = Parts(machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
             try:
                 yield self._parts
             finally:
                 self._parts = None
-
-    async def _scheduled(self, bound: list[BoundJob], machine: Machine) -> dict[str, RunningJob]:
-        """The jobs, registered with the store and anchored at the creation of their state (T1)."""
-        registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
-        await machine.store.bury()
-        states = await machine.store.register(registrations)
-        jobs = {}
-        for job, registered in zip(bound, registrations, strict=True):
-            state, timetable = states[job.spec.id], registered.timetable
-            anchored = timetable.anchored(state.created_at)
-            until = state.due.at if state.due and state.pause_reason is None else None
-            jobs[job.spec.id] = RunningJob(bound=job, timetable=anchored, machine=machine, until=until)
-        return jobs
 
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)
@@ -355,6 +356,34 @@ class PollerRunner:
         self._serving.nursery.start_soon(run)
         await done.wait()
         return ended[0].unwrap()
+
+
+async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:
+    """The states of jobs that are about to run."""
+    await store.bury()
+    return await store.register(registrations)
+
+
+async def as_found(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:  # noqa: ARG001
+    """The states of jobs that are only looked at."""
+    return {job_id: row.state for job_id, row in (await store.jobs()).items()}
+
+
+async def running_jobs(bound: Sequence[BoundJob], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
+    """The jobs, each anchored at the creation of its state (T1)."""
+    registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
+    states = await states_of(machine.store, registrations)
+    jobs = {}
+    for job, registered in zip(bound, registrations, strict=True):
+        state = states.get(job.spec.id)
+        due = state.due if state and state.pause_reason is None else None
+        jobs[job.spec.id] = RunningJob(
+            bound=job,
+            timetable=registered.timetable.anchored(state.created_at) if state else registered.timetable,
+            machine=machine,
+            until=due.at if due else None,
+        )
+    return jobs
 
 
 def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:

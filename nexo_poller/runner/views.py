@@ -39,8 +39,10 @@ class JobView:
         return bool(self.problems)
 
 
-def view(spec: JobSpec, row: JobRow, *, threshold: int, now: datetime) -> JobView:
-    """A running job and its row."""
+def view(spec: JobSpec, row: JobRow | None, *, threshold: int, now: datetime) -> JobView:
+    """A job and its row; None: it has never run on this store."""
+    if row is None:
+        return JobView(id=spec.id, kind=spec.kind, agent=spec.agent)
     state = row.state
     is_due = state.due is not None and state.due.at <= now
     return JobView(
