@@ -72,7 +72,7 @@ class JsonFormatter(logging.Formatter):
             line["fields"] = facts.fields
         if facts.error is not None:
             line["exception"] = "\n".join(
-                self._mask("".join(traceback.format_exception(leaf))) for leaf in _leaves(facts.error)
+                self._mask("".join(traceback.format_exception(leaf))) for leaf in leaves(facts.error)
             )
         return json.dumps(line).replace("\x7f", "\\u007f")
 
@@ -90,7 +90,7 @@ class HumanFormatter(logging.Formatter):
         parts = [f"{facts.time.astimezone():%H:%M:%S} {record.levelname:7} {record.name}: {facts.message}"]
         parts += [f"{name}={value}" for name, value in facts.fields.items()]
         if facts.error is not None:
-            parts.append(f"({'; '.join(_summary(leaf, self._mask) for leaf in _leaves(facts.error))})")
+            parts.append(f"({'; '.join(_summary(leaf, self._mask) for leaf in leaves(facts.error))})")
         return escape(" ".join(parts))
 
 
@@ -131,11 +131,11 @@ def _masked(value: Any, mask: Mask) -> Any:
             return mask(str(value))
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors inside a group: Python would indent their text, and no mask finds a secret of several lines then."""
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside a group; alone, since Python indents the texts of a group, and a mask finds no secret then."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error
 

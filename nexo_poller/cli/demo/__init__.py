@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
-import trio
+
+from nexo_poller.cli.running import run
 
 if TYPE_CHECKING:  # rich is imported when something is to be printed
     from rich.console import Console
@@ -34,7 +35,7 @@ def command(context: click.Context, seconds: float, as_json: bool, daemon: Seque
     """
     from rich.console import Console
 
-    summary = trio.run(run_demo, daemon or DAEMON, seconds, Console(quiet=as_json))
+    summary = run(run_demo, daemon or DAEMON, seconds, Console(quiet=as_json))
     if as_json:
         click.echo(json.dumps(summary.as_json()))
     context.exit(0 if summary.is_clean else 1)

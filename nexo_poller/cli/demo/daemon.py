@@ -73,7 +73,7 @@ class Daemon:
         return "\n".join(_message(line) for line in self._lines()[-TAIL_LINES:])
 
 
-class DaemonDied(Exception):  # noqa: N818 - it is no error of the demo's
+class DaemonDied(Exception):
     """The daemon ended without having been told to; `status` as in `subprocess`, and the end of its log."""
 
     def __init__(self, status: int | None, last_words: str) -> None:

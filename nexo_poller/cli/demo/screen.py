@@ -40,7 +40,7 @@ class Screen:
 
     def draining(self) -> None:
         """See `Audience`."""
-        self._line("[cyan]… the source is quiet now; waiting for what is missing, and for what should not come[/]")
+        self._line("[cyan]… the source is quiet now; is anything missing, does anything come twice?[/]")
 
     def ended(self, summary: Summary) -> None:
         """The table and the verdict."""

@@ -24,7 +24,7 @@ from nexo_poller.cli.demo.trap import Moment, Trap
 
 CALM_SECS: Final = 0.8  # of ordinary work between the first delivery of a life and the next trap
 LONGEST_FETCHED_SECS: Final = 0.2
-EXTRA_SECS: Final = 4.0  # to reach the second kill on a slow machine
+EXTRA_SECS: Final = 3.0  # to reach the second kill on a slow machine
 DRAIN_SECS: Final = 6.0
 QUIET_SECS: Final = 2.0  # two more ticks of each job, in which a repetition would show
 

@@ -1,0 +1,49 @@
+"""The programs in examples/, run as a reader would run them."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from command import ROOT, running
+from http_server import Request, Response, http_server
+
+EXAMPLES = ROOT / "examples"
+CONFIG = """
+pollers:
+  default_jitter_ms: 0
+  jobs:
+    - id: release
+      kind: version
+      agent: ana
+      schedule: {{every_secs: 1}}
+      config:
+        url: {url}
+        deliver: {{channel: inbox, to: you}}
+        allow_private_networks: true
+"""
+
+
+async def test_the_daemon_author_gets_what_the_poller_author_found(tmp_path: Path) -> None:
+    released = ["1.0"]
+
+    def version(_request: Request) -> Response:
+        return Response(body=json.dumps({"version": released[-1]}).encode())
+
+    async with http_server({"/version": version}) as server:
+        tmp_path.joinpath("config").mkdir()
+        tmp_path.joinpath("config", "pollers.yaml").write_text(CONFIG.format(url=server.url("/version")))
+        async with running([sys.executable, str(EXAMPLES / "embed.py")], cwd=tmp_path) as program:
+            assert await program.line() == "jobs: ['release']"
+            assert await program.line() == "you version 1.0 is out"
+            released.append("1.1")
+            assert await program.line() == "you version 1.1 is out"
+
+
+@pytest.mark.parametrize(("name", "most"), [("embed.py", 15), ("my_poller.py", 25)])
+def test_the_programs_are_as_short_as_promised(name: str, most: int) -> None:
+    source = EXAMPLES.joinpath(name).read_text()
+    docstring = ast.get_docstring(ast.parse(source), clean=False) or ""
+    code = source.replace(f'"""{docstring}"""', "")
+    assert len([line for line in code.splitlines() if line.strip()]) <= most
