@@ -1,58 +1,40 @@
 """`PollerRunner`: owns the nursery, the scope of every job, and the parts that they share."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 import outcome
 import trio
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from nexo_poller.broker import Broker, Handler
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.builtins import builtin_pollers
-from nexo_poller.channels import open_channels
 from nexo_poller.clock import Clock, SystemClock
-from nexo_poller.config import BoundJob, bind_jobs, load_config
-from nexo_poller.config.model import Config, JobSpec, RejectedJob
+from nexo_poller.config import load_config
+from nexo_poller.config.model import Config
 from nexo_poller.errors import JobRefused, JobUnknown, Problem
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.kinds import discover_pollers
-from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
-from nexo_poller.runner.job import Machine, RunningJob
+from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
-from nexo_poller.runner.patience import answered
-from nexo_poller.runner.relay import Relay
+from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
 from nexo_poller.runner.tick import inside
 from nexo_poller.runner.views import JobView, rejected_view, view
+from nexo_poller.runner.watch import bury_the_dead, follow_store, watch_the_clock
 from nexo_poller.state import JobState
-from nexo_poller.store import JobRow, Registration, Store, TickRecord
-from nexo_poller.store.sqlite import SqliteStore
-from nexo_poller.timetable import Timetable
+from nexo_poller.store import JobRow, Store, TickRecord
 
 T = TypeVar("T")
-StatesOf = Callable[[Store, Sequence[Registration]], Awaitable[Mapping[str, JobState]]]
-LOOK_FOR_THE_DEAD: Final = 5.0
-WATCH_THE_CLOCK: Final = 1.0
-LARGEST_JUMP: Final = timedelta(seconds=1)
 GRACE: Final = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
-
-
-@frozen(kw_only=True)
-class Parts:
-    """What is open while the runner is: the machine, its relay, and every job, running or rejected."""
-
-    machine: Machine
-    relay: Relay
-    jobs: dict[str, RunningJob]
-    rejected: dict[str, RejectedJob]
 
 
 @define(eq=False)
@@ -86,11 +68,14 @@ class PollerRunner:
         http: HttpPools | None = None,
     ) -> None:
         self.config = config
-        self.clock: Clock = clock or SystemClock()
-        self.broker: Broker = broker or LocalBroker()
-        self.metrics: Metrics = metrics or NoMetrics()
-        self._store = store
-        self._http = http
+        self._given = Given(
+            config=config or Config(),
+            store=store,
+            broker=broker or LocalBroker(),
+            clock=clock or SystemClock(),
+            metrics=metrics or NoMetrics(),
+            http=http,
+        )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
         self._subscriptions: list[tuple[str, Handler]] = []
         self._parts: Parts | None = None
@@ -202,7 +187,7 @@ class PollerRunner:
     async def dry_run(self, job_id: str) -> DryRun:
         """Run one tick of the job and tell what it would have done; nothing is claimed, saved or sent."""
         job, row = self._job(job_id), (await self.store.jobs()).get(job_id)
-        return await job.dry_run(row.state if row else JobState(created_at=self.clock.now(), due=None))
+        return await job.dry_run(row.state if row else JobState(created_at=self._given.clock.now(), due=None))
 
     async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> None:
         """Pause or resume the job. Raises `JobRefused` for resuming one that has fired."""
@@ -244,6 +229,11 @@ class PollerRunner:
         """The open store. Raises `RuntimeError` while the runner is not open."""
         return self._open_parts().machine.store
 
+    @property
+    def broker(self) -> Broker:
+        """Where messages go; subscribe to it for a stream of them."""
+        return self._given.broker
+
     def _open_parts(self) -> Parts:
         if self._parts is None:
             raise RuntimeError("the runner is not open: await runner.serve(), or use `async with runner.opened()`")
@@ -259,89 +249,29 @@ class PollerRunner:
 
     def _view(self, job: RunningJob, row: JobRow | None) -> JobView:
         threshold = job.machine.settings.breaker_threshold
-        return view(job.bound.spec, row, threshold=threshold, now=self.clock.now())
+        return view(job.bound.spec, row, threshold=threshold, now=self._given.clock.now())
 
     @asynccontextmanager
     async def _open(self, states_of: StatesOf) -> AsyncIterator[Parts]:
-        config = self.config or Config()
-        bound, rejected = bind_jobs(config, self._pollers)
-        for job in rejected:
-            log.error("rejected: %s", "\n".join(map(str, job.problems)))
-        mask = Mask([*config.secrets, *(value for job in bound for value in header_values(job.spec.config))])
-        async with AsyncExitStack() as stack:
-            http = self._http
-            if http is None:
-                http = await stack.enter_async_context(HttpPools.open(clock=self.clock))
-            for poller in self._pollers.values():
-                await stack.enter_async_context(poller.lifespan(self.clock))
-            await stack.enter_async_context(open_channels(self.broker, config.channels, self.clock))
-            store: Store = self._store or SqliteStore(config.settings.state_db, clock=self.clock)
-            await stack.enter_async_context(store)
-            relay = Relay(
-                store=store,
-                broker=self.broker,
-                clock=self.clock,
-                mask=mask,
-                max_attempts=config.settings.max_delivery_attempts,
-            )
-            machine = Machine(
-                store=store,
-                clock=self.clock,
-                http=http,
-                metrics=self.metrics,
-                settings=config.settings,
-                agents=config.agents,
-                mask=mask,
-                places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
-                wake_relay=relay.wake,
-            )
-            jobs = await running_jobs(bound, machine, states_of)
-            self._parts = Parts(machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
+        async with open_parts(self._given, self._pollers, states_of) as parts:
+            self._parts = parts
             try:
-                yield self._parts
+                yield parts
             finally:
                 self._parts = None
 
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)
-        nursery.start_soon(self._follow_store, parts)
-        nursery.start_soon(self._bury_the_dead, parts)
-        if not self.clock.virtual:
-            nursery.start_soon(self._watch_the_clock, parts)
+        nursery.start_soon(follow_store, parts)
+        nursery.start_soon(bury_the_dead, parts)
+        if not self._given.clock.virtual:
+            nursery.start_soon(watch_the_clock, parts)
         for pattern, handler in self._subscriptions:
             nursery.start_soon(self._handle, pattern, handler)
 
     async def _handle(self, pattern: str, handler: Handler) -> None:
         async with self.broker.handle(pattern, handler):
             await trio.sleep_forever()
-
-    async def _follow_store(self, parts: Parts) -> None:
-        """Let relay and jobs see what other processes have written."""
-        generation = await answered(parts.machine.store.change)
-        while True:
-            newer = await answered(parts.machine.store.change)
-            parts.relay.wake()
-            if newer != generation:
-                generation = newer
-                wake_all(parts)
-
-    async def _bury_the_dead(self, parts: Parts) -> None:
-        """Free the leases of processes that have died on this machine (L5)."""
-        while True:
-            await trio.sleep(LOOK_FOR_THE_DEAD)
-            if await answered(parts.machine.store.bury):
-                wake_all(parts)
-
-    async def _watch_the_clock(self, parts: Parts) -> None:
-        """Wake every sleeper when wall time jumps, since it sleeps by the monotonic clock (T11)."""
-        offset = self.clock.now() - timedelta(seconds=trio.current_time())
-        while True:
-            await trio.sleep(WATCH_THE_CLOCK)
-            present = self.clock.now() - timedelta(seconds=trio.current_time())
-            if abs(present - offset) > LARGEST_JUMP:
-                log.warning("the wall clock jumped by %s; looking at every job again", present - offset)
-                offset = present
-                wake_all(parts)
 
     async def _in_background(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` in the runner's own nursery; a caller that goes away leaves it running to its end (R4)."""
@@ -356,45 +286,3 @@ class PollerRunner:
         self._serving.nursery.start_soon(run)
         await done.wait()
         return ended[0].unwrap()
-
-
-async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:
-    """The states of jobs that are about to run."""
-    await store.bury()
-    return await store.register(registrations)
-
-
-async def as_found(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:  # noqa: ARG001
-    """The states of jobs that are only looked at."""
-    return {job_id: row.state for job_id, row in (await store.jobs()).items()}
-
-
-async def running_jobs(bound: Sequence[BoundJob], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
-    """The jobs, each anchored at the creation of its state (T1)."""
-    registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
-    states = await states_of(machine.store, registrations)
-    jobs = {}
-    for job, registered in zip(bound, registrations, strict=True):
-        state = states.get(job.spec.id)
-        due = state.due if state and state.pause_reason is None else None
-        jobs[job.spec.id] = RunningJob(
-            bound=job,
-            timetable=registered.timetable.anchored(state.created_at) if state else registered.timetable,
-            machine=machine,
-            until=due.at if due else None,
-        )
-    return jobs
-
-
-def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
-    """How a job introduces itself to the store."""
-    jitter = default_jitter if spec.schedule.jitter is None else spec.schedule.jitter
-    timetable = Timetable(job_id=spec.id, schedule=spec.schedule, jitter=jitter, misfire=spec.misfire)
-    return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
-
-
-def wake_all(parts: Parts) -> None:
-    """Make the relay and every job look at the store again."""
-    parts.relay.wake()
-    for job in parts.jobs.values():
-        job.wake()

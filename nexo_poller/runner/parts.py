@@ -1,0 +1,134 @@
+"""What is open while a runner is: the store, the pools, every poller's lifespan, the channels, and the jobs."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from nexo_poller.broker import Broker
+from nexo_poller.channels import open_channels
+from nexo_poller.clock import Clock
+from nexo_poller.config import BoundJob, bind_jobs
+from nexo_poller.config.model import Config, JobSpec, RejectedJob
+from nexo_poller.http.pools import HttpPools
+from nexo_poller.masking import Mask, header_values
+from nexo_poller.poller import Poller
+from nexo_poller.runner.job import Machine, RunningJob
+from nexo_poller.runner.metrics import Metrics
+from nexo_poller.runner.relay import Relay
+from nexo_poller.state import JobState
+from nexo_poller.store import Registration, Store
+from nexo_poller.store.sqlite import SqliteStore
+from nexo_poller.timetable import Timetable
+
+StatesOf = Callable[[Store, Sequence[Registration]], Awaitable[Mapping[str, JobState]]]
+
+log = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class Given:
+    """What an embedder gave to the runner; None: the embedded default is opened and closed with it."""
+
+    config: Config
+    store: Store | None
+    broker: Broker
+    clock: Clock
+    metrics: Metrics
+    http: HttpPools | None
+
+
+@frozen(kw_only=True)
+class Parts:
+    """The machine, its relay, and every job, running or rejected."""
+
+    machine: Machine
+    relay: Relay
+    jobs: Mapping[str, RunningJob]
+    rejected: Mapping[str, RejectedJob]
+
+    def wake_all(self) -> None:
+        """Make the relay and every job look at the store again."""
+        self.relay.wake()
+        for job in self.jobs.values():
+            job.wake()
+
+
+@asynccontextmanager
+async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of: StatesOf) -> AsyncIterator[Parts]:
+    """Everything that jobs need, open during the block; `states_of` is `enlisted`, or `as_found`.
+
+    Raises `ConfigError` for channels that cannot be used, `StoreError` if the store cannot be opened.
+    """
+    config, clock, broker = given.config, given.clock, given.broker
+    bound, rejected = bind_jobs(config, pollers)
+    for job in rejected:
+        log.error("rejected: %s", "\n".join(map(str, job.problems)))
+    async with AsyncExitStack() as stack:
+        for poller in pollers.values():
+            await stack.enter_async_context(poller.lifespan(clock))
+        await stack.enter_async_context(open_channels(broker, config.channels, clock))
+        http = given.http
+        if http is None:
+            http = await stack.enter_async_context(HttpPools.open(clock=clock))
+        store: Store = given.store or SqliteStore(config.settings.state_db, clock=clock)
+        await stack.enter_async_context(store)
+        mask = Mask([*config.secrets, *_header_values(bound)])
+        attempts = config.settings.max_delivery_attempts
+        relay = Relay(store=store, broker=broker, clock=clock, mask=mask, max_attempts=attempts)
+        machine = Machine(
+            store=store,
+            clock=clock,
+            http=http,
+            metrics=given.metrics,
+            settings=config.settings,
+            agents=config.agents,
+            mask=mask,
+            places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
+            wake_relay=relay.wake,
+        )
+        jobs = await _jobs(bound, machine, states_of)
+        yield Parts(machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
+
+
+async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:
+    """The states of jobs that are about to run."""
+    await store.bury()
+    return await store.register(registrations)
+
+
+async def as_found(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:  # noqa: ARG001
+    """The states of jobs that are only looked at."""
+    return {job_id: row.state for job_id, row in (await store.jobs()).items()}
+
+
+async def _jobs(bound: Sequence[BoundJob], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
+    """The jobs, each anchored at the creation of its state (T1)."""
+    registrations = [_registration(job.spec, machine.settings.default_jitter) for job in bound]
+    states = await states_of(machine.store, registrations)
+    jobs = {}
+    for job, registered in zip(bound, registrations, strict=True):
+        state = states.get(job.spec.id)
+        due = state.due if state and state.pause_reason is None else None
+        jobs[job.spec.id] = RunningJob(
+            bound=job,
+            timetable=registered.timetable.anchored(state.created_at) if state else registered.timetable,
+            machine=machine,
+            until=due.at if due else None,
+        )
+    return jobs
+
+
+def _registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
+    """How a job introduces itself to the store."""
+    jitter = default_jitter if spec.schedule.jitter is None else spec.schedule.jitter
+    timetable = Timetable(job_id=spec.id, schedule=spec.schedule, jitter=jitter, misfire=spec.misfire)
+    return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
+
+
+def _header_values(bound: Iterable[BoundJob]) -> list[str]:
+    return [value for job in bound for value in header_values(job.spec.config)]

@@ -1,0 +1,48 @@
+"""What a runner keeps an eye on beside its jobs: other processes, the dead among them, and the wall clock."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+import trio
+
+from nexo_poller.runner.parts import Parts
+from nexo_poller.runner.patience import answered
+
+LOOK_FOR_THE_DEAD: Final = 5.0
+WATCH_THE_CLOCK: Final = 1.0
+LARGEST_JUMP: Final = timedelta(seconds=1)
+
+log = logging.getLogger(__name__)
+
+
+async def follow_store(parts: Parts) -> None:
+    """Let relay and jobs see what other processes have written."""
+    generation = await answered(parts.machine.store.change)
+    while True:
+        newer = await answered(parts.machine.store.change)
+        parts.relay.wake()
+        if newer != generation:
+            generation = newer
+            parts.wake_all()
+
+
+async def bury_the_dead(parts: Parts) -> None:
+    """Free the leases of processes that have died on this machine (L5)."""
+    while True:
+        await trio.sleep(LOOK_FOR_THE_DEAD)
+        if await answered(parts.machine.store.bury):
+            parts.wake_all()
+
+
+async def watch_the_clock(parts: Parts) -> None:
+    """Wake every sleeper when wall time jumps, since it sleeps by the monotonic clock (T11)."""
+    clock = parts.machine.clock
+    offset = clock.now() - timedelta(seconds=trio.current_time())
+    while True:
+        await trio.sleep(WATCH_THE_CLOCK)
+        present = clock.now() - timedelta(seconds=trio.current_time())
+        if abs(present - offset) > LARGEST_JUMP:
+            log.warning("the wall clock jumped by %s; looking at every job again", present - offset)
+            offset = present
+            parts.wake_all()
