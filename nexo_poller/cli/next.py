@@ -15,7 +15,6 @@ from nexo_poller.cli.problems import show
 from nexo_poller.cli.running import Refused, load, run
 from nexo_poller.config.model import Config, JobSpec
 from nexo_poller.errors import JobUnknown
-from nexo_poller.runner.runner import registration
 from nexo_poller.schedule import Cron
 from nexo_poller.state import JobState
 from nexo_poller.store.sqlite import SqliteStore
@@ -38,7 +37,8 @@ def command(job_id: str, count: int, path: Path, as_json: bool) -> None:
     now = datetime.now(UTC)
     state_db = config.settings.state_db
     state = run(known_state, state_db, job_id) if state_db.exists() else None
-    timetable = registration(job, config.settings.default_jitter).timetable
+    jitter = config.settings.default_jitter if job.schedule.jitter is None else job.schedule.jitter
+    timetable = Timetable(job_id=job.id, schedule=job.schedule, jitter=jitter)
     zone = job.schedule.zone if isinstance(job.schedule, Cron) else ZoneInfo("UTC")
     coming = list(islice(slots_to_come(timetable, state, now), count))
     if as_json:

@@ -108,7 +108,7 @@ async def as_found(store: Store, registrations: Sequence[Registration]) -> Mappi
 
 async def _jobs(bound: Sequence[BoundJob], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
     """The jobs, each anchored at the creation of its state (T1)."""
-    registrations = [_registration(job.spec, machine.settings.default_jitter) for job in bound]
+    registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
     states = await states_of(machine.store, registrations)
     jobs = {}
     for job, registered in zip(bound, registrations, strict=True):
@@ -123,7 +123,7 @@ async def _jobs(bound: Sequence[BoundJob], machine: Machine, states_of: StatesOf
     return jobs
 
 
-def _registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
+def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
     """How a job introduces itself to the store."""
     jitter = default_jitter if spec.schedule.jitter is None else spec.schedule.jitter
     timetable = Timetable(job_id=spec.id, schedule=spec.schedule, jitter=jitter, misfire=spec.misfire)
