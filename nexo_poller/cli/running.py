@@ -1,6 +1,6 @@
 """From a configuration to a runner, and from a runner's errors to what a command says and exits with."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -10,11 +10,9 @@ import trio
 from nexo_poller.cli.problems import show
 from nexo_poller.config import load_config
 from nexo_poller.config.model import Config
-from nexo_poller.errors import ConfigError, NexoPollerError, Problem
-from nexo_poller.kinds import discover_pollers
+from nexo_poller.errors import ConfigError, NexoPollerError
 from nexo_poller.logs import escape, leaves
 from nexo_poller.masking import Mask, header_values
-from nexo_poller.runner.runner import PollerRunner
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -51,14 +49,6 @@ def load(path: Path) -> Config:
 def mask_of(config: Config) -> Mask:
     """Hides what is secret in this configuration (O2)."""
     return Mask([*config.secrets, *(value for job in config.jobs for value in header_values(job.config))])
-
-
-def register_installed(runner: PollerRunner) -> Sequence[Problem]:
-    """Make the kinds of all installed distributions known to `runner`; returns what is wrong with the others."""
-    discovery = discover_pollers()
-    for poller in discovery.pollers:
-        runner.register(poller)
-    return discovery.problems
 
 
 def run(main: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:

@@ -9,7 +9,7 @@ import trio
 from attrs import evolve
 
 from nexo_poller.cli.options import config_option
-from nexo_poller.cli.running import load, mask_of, register_installed, run
+from nexo_poller.cli.running import load, mask_of, run
 from nexo_poller.logs import LEVELS, configure_logging
 from nexo_poller.runner.runner import PollerRunner
 
@@ -43,7 +43,7 @@ def command(context: click.Context, path: Path, log_level: str) -> None:
     for warning in config.warnings:
         log.warning("%s", warning)
     runner = PollerRunner(config if config.channels else evolve(config, channels=STDOUT_FOR_ALL))
-    for problem in register_installed(runner):
+    for problem in runner.register_installed():
         log.error("%s", problem)
     context.exit(run(serve_until_told, runner, config.settings.enabled))
 

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from nexo_poller.cli.options import config_option, json_option
 from nexo_poller.cli.problems import show
-from nexo_poller.cli.running import load, mask_of, register_installed, run
+from nexo_poller.cli.running import load, mask_of, run
 from nexo_poller.config.model import Config
 from nexo_poller.errors import JobUnknown
 from nexo_poller.logs import configure_logging, escape
@@ -42,7 +42,7 @@ def command(context: click.Context, job_id: str, path: Path, as_json: bool) -> N
         state_db = config.settings.state_db
         store = SqliteStore(state_db if state_db.exists() else Path(nowhere, "poller.db"))
         runner = PollerRunner(only(job_id, config), store=store)
-        show(register_installed(runner))
+        show(runner.register_installed())
         dry_run = run(try_out, runner, job_id)
     for line in [json.dumps(_as_json(job_id, dry_run))] if as_json else _as_text(dry_run):
         click.echo(line)
@@ -56,10 +56,10 @@ async def try_out(runner: PollerRunner, job_id: str) -> DryRun:
 
 
 def only(job_id: str, config: Config) -> Config:
-    """The configuration of this one job, so that opening its runner changes no other job, nor whether it is paused."""
+    """The configuration of this one job, without channels: nothing else is opened, or complained of."""
     return evolve(
         config,
-        jobs=tuple(evolve(job, paused_on_boot=False) for job in config.jobs if job.id == job_id),
+        jobs=tuple(job for job in config.jobs if job.id == job_id),
         rejected=tuple(job for job in config.rejected if job.id == job_id),
         channels={},
     )
