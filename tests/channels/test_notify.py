@@ -50,6 +50,11 @@ async def test_the_text_arrives_as_it_is(server: Server) -> None:
     assert json.loads(server.requests[0].body)["message"] == text
 
 
+async def test_for_a_service_that_wants_html_the_text_is_still_text(server: Server) -> None:
+    await to(server, "/?format=html")(event({"text": "a <b> c"}))
+    assert json.loads(server.requests[0].body)["message"].count("&lt;b&gt;") == 1
+
+
 async def test_the_recipient_is_filled_in(server: Server) -> None:
     server.routes["/send/a%20b"] = lambda _request: Response()
     await to(server, "/send/{to}")(event({"text": "hi", "to": "a b"}))

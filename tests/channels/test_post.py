@@ -133,10 +133,6 @@ async def test_a_receiver_that_never_answers_is_left(
 async def test_what_comes_after_the_status_changes_nothing(
     server: Server, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def endless() -> Iterator[bytes]:
-        while True:
-            yield b"x" * 10_000
-
     async def stalls(request: Request) -> None:
         await request.stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         await trio.sleep_forever()
@@ -151,17 +147,29 @@ async def test_what_comes_after_the_status_changes_nothing(
 
     monkeypatch.setattr(post, "REST_SECONDS", 0.05)
     server.routes |= {
-        "/endless": lambda _request: Response(body=endless()),
         "/stalls": stalls,
         "/breaks": breaks,
         "/refuses": refuses_and_breaks,
         "/": lambda _request: Response(),
     }
-    for path in ("/endless", "/stalls", "/breaks"):
+    for path in ("/stalls", "/breaks"):
         await to(server.url(path), client)(event())
     with pytest.raises(MessageRejected):
         await to(server.url("/refuses"), client)(event())
     await to(server.url("/"), client)(event())
+
+
+async def test_an_answer_without_end_is_not_read(
+    server: Server, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 10_000
+
+    monkeypatch.setattr(post, "REST_SECONDS", 3600)
+    server.routes["/"] = lambda _request: Response(body=endless())
+    with trio.fail_after(10):
+        await to(server.url(), client)(event())
 
 
 async def test_user_and_password_of_the_url_are_sent_as_such(server: Server, client: httpx.AsyncClient) -> None:

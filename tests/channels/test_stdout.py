@@ -65,18 +65,18 @@ async def test_an_event_is_one_line_of_its_json(pipe: Pipe) -> None:
     assert pipe.read_lines() == [event_json(one) + b"\n" for one in events]
 
 
-async def test_lines_sent_at_once_are_never_mixed(pipe: Pipe) -> None:
-    stdout = Stdout(Lines(pipe.writer), in_threads(1))
+async def test_lines_sent_at_once_are_never_mixed_not_even_by_two_runners(pipe: Pipe) -> None:
+    one_runner, another = [Stdout(Lines(pipe.writer), in_threads(1)) for _ in range(2)]
     events = [event(str(n) * MORE_THAN_A_PIPE_HOLDS, n) for n in range(4)]
     got: list[bytes] = []
     async with trio.open_nursery() as nursery:
         for one in events:
-            nursery.start_soon(stdout, one)
-        await wait_all_tasks_blocked()
-        expected = sum(len(event_json(one)) + 1 for one in events)
+            nursery.start_soon(one_runner, one)
+            nursery.start_soon(another, one)
+        expected = 2 * sum(len(event_json(one)) + 1 for one in events)
         while sum(map(len, got)) < expected:
             got.append(await trio.to_thread.run_sync(os.read, pipe.reader, 65_536))
-    assert sorted(b"".join(got).splitlines()) == sorted(map(event_json, events))
+    assert sorted(b"".join(got).splitlines()) == sorted(2 * [event_json(one) for one in events])
 
 
 async def test_a_reader_that_does_not_read_holds_up_nothing_else_and_gets_whole_lines_later(pipe: Pipe) -> None:
