@@ -1,7 +1,7 @@
 """Which entry of `channels:` a message belongs to."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nexo_poller.broker.subjects import Pattern
@@ -22,6 +22,7 @@ def wanted(account: str, entries: set[str]) -> str | None:
 
 
 @given(account=accounts, entries=names)
+@example(account="telegram.ana", entries={"telegram", "telegram.ana"})
 def test_exactly_one_pattern_matches_a_topic_that_has_an_entry_and_none_any_other(
     account: str, entries: set[str]
 ) -> None:
