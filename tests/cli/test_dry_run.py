@@ -77,11 +77,10 @@ async def test_a_tick_that_fails_says_why_and_exits_with_1(tmp_path: Path) -> No
         assert "404" in json.loads((await dry_run(tmp_path, "orders", "--json", status=1)).stdout)["error"]
 
 
-async def test_what_comes_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
-    body = json.dumps([{"id": "\x1b[2J"}]).encode()
-    async with http_server({"/orders": lambda _request: Response(body=body)}) as server:
-        write_config(tmp_path, api_job(server.url("/orders")))
-        assert "\x1b" not in (await dry_run(tmp_path, "orders")).stdout
+async def test_a_message_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    async with http_server({"/orders": lambda _request: orders(1)}) as server:
+        write_config(tmp_path, api_job(server.url("/orders"), message_template="\x1b[2Jorder {id}"))
+        assert "\\x1b[2Jorder 1" in (await dry_run(tmp_path, "orders")).stdout
 
 
 def test_a_job_that_is_wrong_or_unknown_is_refused(tmp_path: Path) -> None:

@@ -111,14 +111,14 @@ async def test_a_subsystem_that_is_switched_off_waits_for_a_signal(tmp_path: Pat
 
 
 async def test_no_secret_of_the_file_is_in_the_log(tmp_path: Path) -> None:
-    secrets = {"HEADER": "s3cret-header-value", "QUERY": "s3cret-query-value"}
+    secrets = {"HEADER": "s3cret-header-value", "QUERY": "s3cret-query-value", "ID": "s3cret-job"}
 
     def refuse(request: Request) -> Response:
         return Response(status=500, body=f"{request.target} {request.headers}".encode())
 
     async with http_server({"/orders": refuse}) as server:
         url = server.url("/orders?key=${QUERY}")
-        write_config(tmp_path, api_job(url, headers={"X-Key": "${HEADER}"}))
+        write_config(tmp_path, api_job(url, "${ID}", headers={"X-Key": "${HEADER}"}))
         async with running((*SERVE, "--log-level", "debug"), cwd=tmp_path, env=secrets) as daemon:
             await daemon.said("transient")
             assert await daemon.ended_by(SIGTERM) == 0
