@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from nexo_poller.broker import Event, Message
 from nexo_poller.broker.subjects import topic_fault
 from nexo_poller.errors import HostError, PermanentError
+from nexo_poller.masking import fingerprint
 from nexo_poller.poller import OutboundDelivery
 
 SOURCE: Final = "plugin.poller"
@@ -33,6 +34,15 @@ def outbound_topic(channel: str, instance: str | None) -> str:
     if fault := topic_fault(instance):
         raise PermanentError(f"the name of the account bound to channel '{channel}' {fault} (rename it)")
     return f"{OUTBOUND}.{channel}.{instance}"
+
+
+def without_account(topic: str) -> str:
+    """`topic` as logs and errors may show it: with the account's fingerprint in the place of its name (O2)."""
+    outbound, _, rest = topic.partition(f"{OUTBOUND}.")
+    channel, _, instance = rest.partition(".")
+    if outbound or not instance:
+        return topic
+    return f"{OUTBOUND}.{channel}.{fingerprint(instance)}"
 
 
 def message_id(store_id: UUID | str, job_id: str, fence: int, n: int | str) -> str:

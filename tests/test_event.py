@@ -19,7 +19,9 @@ from nexo_poller.event import (
     message_id,
     outbound_topic,
     published_message,
+    without_account,
 )
+from nexo_poller.masking import fingerprint
 from nexo_poller.poller import OutboundDelivery
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -193,3 +195,10 @@ def test_equal_moments_in_other_zones_give_equal_bytes() -> None:
     event = Event(id=ID, timestamp=NOON, topic="t", source="s", session_id=None, payload={})
     elsewhere = evolve(event, timestamp=NOON.astimezone(timezone(timedelta(hours=-8))))
     assert event_json(event) == event_json(elsewhere)
+
+
+def test_a_topic_is_shown_without_the_account_in_it() -> None:
+    shown = without_account("plugin.outbound.google.ana@gmail.com")
+    assert shown == f"plugin.outbound.google.{fingerprint('ana@gmail.com')}"
+    assert without_account("plugin.outbound.google") == "plugin.outbound.google"
+    assert without_account("news.plugin.outbound.google.x") == "news.plugin.outbound.google.x"

@@ -29,6 +29,7 @@ from attrs import Factory, define, field, frozen
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
 from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, Unrouted
+from nexo_poller.event import without_account
 from nexo_poller.masking import Mask
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.patience import answered, finished_shielded
@@ -177,7 +178,8 @@ class Relay:
         return True
 
     async def _refused(self, lane: str, pending: Pending, lease: Lease, error: MessageRejected) -> bool:
-        text = self.mask(str(error))
+        topic = pending.message.topic
+        text = self.mask(str(error)).replace(topic, without_account(topic))
         if pending.attempts + 1 < self.max_attempts:
             await finished_shielded(lambda: self.store.refused(lease, pending, text))
             self._block(lane, error, None)
@@ -192,7 +194,9 @@ class Relay:
         pause = backoff(failures, retry_after)
         self._blocked[lane] = Blocked(failures, self.clock.now() + pause, why)
         if failures == 1:
-            log.warning("%s: not delivered, trying again: %s", topic_of(lane), self.mask(str(why)))
+            topic = topic_of(lane)
+            said = self.mask(str(why)).replace(topic, without_account(topic))
+            log.warning("%s: not delivered, trying again: %s", without_account(topic), said)
 
     async def _follow_routes(self) -> None:
         while True:

@@ -148,3 +148,19 @@ async def test_a_host_that_asks_one_job_to_wait_is_left_alone_by_all_and_costs_t
     assert history["other"][:2] == ["skipped", "skipped"]
     assert view.consecutive_errors == 0
     assert asked <= 2
+
+
+async def test_accounts_do_not_appear_in_what_is_logged_of_a_failed_delivery(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(_: Any) -> None:
+        raise ValueError("nobody at plugin.outbound.telegram.ana_bot")
+
+    settings = Settings(max_delivery_attempts=2)
+    async with daemon(tmp_path, act=counting, agents=ANA, settings=settings) as running:
+        running.runner.subscribe("plugin.outbound.>", refuse)
+        await trio.sleep(30)
+        (letter,) = await running.runner.store.dead_letters()
+    assert fingerprint("ana_bot") in caplog.text
+    assert "ana_bot" not in caplog.text + letter.error
+    assert letter.message.topic == "plugin.outbound.telegram.ana_bot"
