@@ -36,7 +36,7 @@ from nexo_poller.runner.patience import answered, finished_shielded
 from nexo_poller.store import LaneHead, Lease, Pending, Store
 
 TTL: Final = timedelta(seconds=30)
-LOOK_AGAIN: Final = 5.0
+LOOK_AGAIN: Final = 2.0  # after the 5 s in which a death is noticed (L5), so that a dead relay is replaced within 10
 LANES_AT_ONCE: Final = 256
 LANES_OF_A_TOPIC: Final = 16  # one slow channel must not take all places
 READ_AHEAD: Final = 32
@@ -44,6 +44,7 @@ SHORTEST_BACKOFF: Final = timedelta(seconds=1)
 LONGEST_BACKOFF: Final = timedelta(seconds=60)
 LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 MOST_DOUBLINGS: Final = 6
+DEDUPLICATION_WINDOW: Final = timedelta(minutes=2)  # JetStream's, unless it is told otherwise (M6)
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class Relay:
     _under_way: dict[str, str] = Factory(dict)  # lane -> topic
     _woken: trio.Event = Factory(trio.Event)
     _finishing: bool = False
+    _since: datetime | None = None
+    _has_warned: bool = False
     _idle: trio.Event = field(factory=trio.Event)
 
     def wake(self) -> None:
@@ -106,6 +109,7 @@ class Relay:
                     await self._relay(HeldLease(self.store, lease, TTL, sent))
 
     async def _relay(self, held: HeldLease) -> None:
+        self._since, self._has_warned = self.clock.now(), False
         try:
             async with held.kept():
                 await self._deliver(held.lease)
@@ -166,6 +170,7 @@ class Relay:
 
     async def _send(self, lane: str, pending: Pending, lease: Lease) -> bool:
         """Whether the lane may go on with its next message."""
+        self._warn_of_age(lane, pending)
         try:
             await self.broker.publish(pending.message)
         except MessageRejected as error:
@@ -188,6 +193,22 @@ class Relay:
         log.error("job '%s': message %s is a dead letter: %s", pending.job_id, pending.message.id, text)
         self._blocked.pop(lane, None)
         return True
+
+    def _warn_of_age(self, lane: str, pending: Pending) -> None:
+        """Say once that a message may have been accepted before, too long ago for a broker to recognise it (M6)."""
+        age = self.clock.now() - pending.created_at
+        if self._has_warned or age <= DEDUPLICATION_WINDOW or self._since is None:
+            return
+        why = self._blocked[lane].why if lane in self._blocked else None
+        is_unsure = isinstance(why, BrokerUnavailable) and not isinstance(why, Unrouted)
+        if is_unsure or pending.created_at < self._since:
+            self._has_warned = True
+            log.warning(
+                "%s: sending a message of %s ago that may have been accepted before; if it was, its id is the only "
+                "sign of it",
+                without_account(topic_of(lane)),
+                timedelta(seconds=round(age.total_seconds())),
+            )
 
     def _block(self, lane: str, why: BrokerUnavailable | MessageRejected, retry_after: timedelta | None) -> None:
         failures = self._blocked[lane].failures + 1 if lane in self._blocked else 1

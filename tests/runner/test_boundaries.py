@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.config.model import Config, Settings
-from nexo_poller.errors import JobRefused, TransientError
+from nexo_poller.errors import BrokerUnavailable, JobRefused, TransientError
 from nexo_poller.http.answers import raise_for_answer
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.masking import fingerprint
@@ -164,3 +164,28 @@ async def test_accounts_do_not_appear_in_what_is_logged_of_a_failed_delivery(
     assert fingerprint("ana_bot") in caplog.text
     assert "ana_bot" not in caplog.text + letter.error
     assert letter.message.topic == "plugin.outbound.telegram.ana_bot"
+
+
+async def test_the_relay_says_so_when_what_it_sends_again_is_too_old_to_be_recognised(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def nobody_knows(_: Any) -> None:
+        raise BrokerUnavailable("no answer")
+
+    clock = VirtualClock()
+    async with daemon(tmp_path, act=counting, clock=clock) as running:
+        running.runner.subscribe("plugin.outbound.>", nobody_knows)
+        await trio.sleep(1)
+    await trio.sleep(60)
+    async with daemon(tmp_path, job(paused_on_boot=True), clock=clock):
+        await trio.sleep(1)
+    assert "may have been accepted before" not in caplog.text
+    async with daemon(tmp_path, act=counting, clock=clock) as running:
+        await running.runner.set_paused("inbox", paused=False)
+        running.runner.subscribe("plugin.outbound.>", nobody_knows)
+        await trio.sleep(1)
+    await trio.sleep(600)
+    async with daemon(tmp_path, job(paused_on_boot=True), clock=clock) as running:
+        await trio.sleep(1)
+        assert running.texts() == ["2"]
+    assert caplog.text.count("may have been accepted before") == 1
