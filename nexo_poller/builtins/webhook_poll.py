@@ -133,10 +133,8 @@ def _items(response: httpx.Response, items_path: str) -> Sequence[Any]:
                 f"{host}: items_path '{items_path}' leads nowhere: {where} is {described(found)}, without '{missing}'"
             )
         case other:
-            where = f"at items_path '{items_path}'" if items_path else 'in place of a list (items_path is "")'
-            raise TransientError(
-                f"{host}: {where} is {described(other)}" if items_path else f"{host} sent {described(other)} {where}"
-            )
+            place = f"'{items_path}'" if items_path else "the document"
+            raise TransientError(f"{host}: {place} is {described(other)}, but items_path must lead to a list")
 
 
 def _id(value: Any) -> str:

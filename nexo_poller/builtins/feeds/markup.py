@@ -32,10 +32,11 @@ def parse_markup(document: Document) -> Feed:
     )
     if not _is_feed(parsed, _root(document.content)):
         raise NoFeed(document)
+    base = _base(parsed.feed, document.url)
     error = parsed.get("bozo_exception")
     return Feed(
         title=_text(parsed.feed, "title"),
-        entries=tuple(_entry(entry, document.url) for entry in parsed.entries),
+        entries=tuple(_entry(entry, base) for entry in parsed.entries),
         flaw=None if error is None or isinstance(error, HARMLESS) else f"{type(error).__name__}: {error}",
     )
 
@@ -52,18 +53,39 @@ def _root(content: bytes) -> str:
     return found[1].decode().lower() if found else ""
 
 
+def _base(feed: Any, url: str) -> str:
+    """Where relative links lead from: the feed's own word on where it is, else where it came from."""
+    for link in feed.get("links", ()):
+        if link.get("rel") == "self":
+            return resolved(link.get("href", ""), url)
+    return url
+
+
 def _entry(entry: Any, base: str) -> Entry:
     id_, link = entry.get("id", ""), entry.get("link", "")
+    date = "published" if "published" in entry else "updated"
     return Entry(
         identity=identity_of(id=id_, link=link, title=entry.get("title", ""), summary=entry.get("summary", "")),
         id=id_,
-        link=resolved(link, base),
+        link=resolved(_meant(link, entry), base),
         title=_text(entry, "title"),
         summary=_text(entry, "summary"),
-        published=text_of(entry.get("published") or entry.get("updated") or ""),
+        published=text_of(entry.get(date, "")),
         author=text_of(entry.get("author", "")),
-        moment=_moment(entry.get("published_parsed") or entry.get("updated_parsed")),
+        moment=_moment(entry.get(f"{date}_parsed")),
     )
+
+
+def _meant(link: str, entry: Any) -> str:
+    """`link` as the entry meant it. Some write an `xml:base` for a folder without the slash at its end.
+
+    RFC 3986, 5.2.3 takes its last part for a file then, as feedparser does; where the other reading gives exactly the
+    entry's own id, that is the one.
+    """
+    base = entry.get("title_detail", {}).get("base", "")
+    folder = f"{base.rpartition('/')[0]}/"
+    below = f"{base}/{link.removeprefix(folder)}"
+    return below if below == entry.get("id") else link
 
 
 def _text(element: Any, name: str) -> str:

@@ -26,8 +26,15 @@ def text_of(value: str, content_type: str = PLAIN) -> str:
     `a < b` or `AT&T` do not.
     """
     if content_type != PLAIN or CLOSING_TAG.search(value):
-        value = _rendered(value[:LONGEST_MARKUP])
+        value = _rendered(_beginning(value))
     return " ".join(value.split())[:LONGEST_MESSAGE]
+
+
+def _beginning(markup: str) -> str:
+    """At most `LONGEST_MARKUP` of it, and no half of a tag at its end."""
+    beginning = markup[:LONGEST_MARKUP]
+    tag = beginning.rfind("<")
+    return beginning[:tag] if len(markup) > LONGEST_MARKUP and tag > beginning.rfind(">") else beginning
 
 
 def _rendered(markup: str) -> str:
