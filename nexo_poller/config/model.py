@@ -8,6 +8,7 @@ from typing import Any, Literal
 from attrs import Factory, field, frozen
 from attrs.validators import ge, gt
 
+from nexo_poller.config.problems import Where, nowhere
 from nexo_poller.errors import Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
@@ -80,3 +81,4 @@ class Config:
     channels: Mapping[str, str] = Factory(dict)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     warnings: tuple[Problem, ...] = ()
+    where: Where = field(default=nowhere, eq=False, repr=False)

@@ -1,0 +1,157 @@
+"""Jobs and the pollers of their kinds: what can be checked once the kinds are known."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+from nexo_poller.config.fields import fields_of, is_config_class
+from nexo_poller.config.jobs import ReadEntry
+from nexo_poller.config.model import Config, JobSpec, RejectedJob
+from nexo_poller.config.names import channel_problems
+from nexo_poller.config.problems import Key, in_order, merged, placed, rebased
+from nexo_poller.config.reading import Reading
+from nexo_poller.config.spelling import did_you_mean
+from nexo_poller.config.structuring import structure
+from nexo_poller.errors import ConfigError, Problem
+from nexo_poller.masking import Mask
+from nexo_poller.poller import Deliver, Poller
+
+C = TypeVar("C")
+Pollers = Mapping[str, Poller[Any]]
+Agents = Mapping[str, Mapping[str, str]] | None
+
+
+@frozen
+class BoundJob:
+    """A job that can run: `config` is what the ticks of `poller` get."""
+
+    spec: JobSpec
+    poller: Poller[Any]
+    config: Any
+
+
+def bind_jobs(config: Config, pollers: Pollers) -> tuple[list[BoundJob], list[RejectedJob]]:
+    """The jobs that can run, and all that cannot: those that reading the file rejected come first. Raises nothing."""
+    mask = Mask(config.secrets)
+    bound: list[BoundJob] = []
+    rejected = list(config.rejected)
+    for job in config.jobs:
+        try:
+            bound.append(bind_job(job, pollers, config.agents))
+        except ConfigError as error:
+            problems = in_order(placed(error.problems, config.where, mask, job.id))
+            rejected.append(RejectedJob(id=job.id, kind=job.kind, agent=job.agent, problems=problems))
+    return bound, rejected
+
+
+def bind_job(job: JobSpec, pollers: Pollers, agents: Agents) -> BoundJob:
+    """The job with its poller and its typed config.
+
+    Raises `ConfigError` with every problem, its key as in the job's document, if the kind is unknown, the config does
+    not fit it, or something is to be delivered on a channel that the job's agent is not bound to.
+    """
+    problems: list[Problem] = []
+    poller = typed = None
+    try:
+        poller = _poller(job.kind, job.key, pollers)
+        typed = _typed(job.config, job.key, poller)
+    except ConfigError as error:
+        problems += error.problems
+    deliveries = [*_deliveries(job.failure_to, (*job.key, "failure_to")), *_deliveries(typed, (*job.key, "config"))]
+    problems += _channel_problems(job, deliveries, agents)
+    if poller is None or problems:
+        raise ConfigError(*problems)
+    return BoundJob(job, poller, typed)
+
+
+def structure_config(config: Mapping[str, Any], poller: Poller[C]) -> C:
+    """A job's `config` as its poller wants it. Raises `ConfigError` with every problem; keys are relative to `config`."""
+    try:
+        typed = structure(config, poller.config_type)
+        poller.validate(typed)
+    except ConfigError:
+        raise
+    except Exception as error:  # a poller's code is somebody else's, and its mistake must not stop the other jobs
+        what = f"the kind '{poller.kind}' failed to check this config: {type(error).__name__}: {error}"
+        raise ConfigError(Problem(what=what, remedy="report it to the author of the kind")) from error
+    return typed
+
+
+def check_reading(reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
+    """Everything that is wrong with a file, its jobs' configs included, in the order of the file.
+
+    Entries that cannot run for other reasons are asked about their config too, so that nothing shows up later.
+    """
+    _, rejected = bind_jobs(reading.config, pollers)
+    found_binding = [problem for job in rejected[len(reading.config.rejected) :] for problem in job.problems]
+    found_in_faulty = [problem for entry in reading.faulty for problem in _config_problems(entry, reading, pollers)]
+    return in_order(merged(reading.problems, [*found_binding, *found_in_faulty]))
+
+
+def _config_problems(entry: ReadEntry, reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
+    """What the kind of an entry that cannot run says to its config, as far as it has both."""
+    config = entry.entry.get("config") or {} if entry.text("kind") else None
+    if not isinstance(config, Mapping):
+        return ()
+    try:
+        _typed(config, entry.key, _poller(entry.text("kind"), entry.key, pollers))
+    except ConfigError as error:
+        mask = Mask(reading.config.secrets)
+        return placed(error.problems, reading.config.where, mask, entry.text("id") or None)
+    return ()
+
+
+def _poller(kind: str, key: Key, pollers: Pollers) -> Poller[Any]:
+    if kind not in pollers:
+        known = ", ".join(sorted(pollers)) or "none"
+        hint = did_you_mean(kind, pollers)
+        remedy = f"known kinds: {known}" + (f"; {hint}" if hint else "")
+        raise ConfigError(Problem(what=f"unknown kind '{kind}'", remedy=remedy, key=(*key, "kind")))
+    return pollers[kind]
+
+
+def _typed(config: Mapping[str, Any], key: Key, poller: Poller[Any]) -> Any:
+    try:
+        return structure_config(config, poller)
+    except ConfigError as error:
+        raise ConfigError(*rebased(error.problems, (*key, "config"))) from error
+
+
+def _deliveries(value: Any, key: Key) -> Iterator[tuple[Key, Deliver]]:
+    """Every `Deliver` inside a typed value, with its place."""
+    config_class: Any = type(value)
+    if config_class is Deliver:
+        yield key, value
+    elif is_config_class(config_class):
+        for field in fields_of(config_class):
+            yield from _deliveries(
+                getattr(value, field.attribute.name if field.attribute else field.key), (*key, field.key)
+            )
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _deliveries(inner, (*key, name))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, inner in enumerate(value):
+            yield from _deliveries(inner, (*key, index))
+
+
+def _channel_problems(job: JobSpec, deliveries: list[tuple[Key, Deliver]], agents: Agents) -> Iterator[Problem]:
+    for key, deliver in deliveries:
+        yield from rebased(channel_problems(deliver.channel), (*key, "channel"))
+    if not deliveries or agents is None:
+        return
+    if job.agent not in agents:
+        hint = did_you_mean(job.agent, agents)
+        remedy = f"add it, with its credentials, under agents:{f'; {hint}' if hint else ''}"
+        yield Problem(what=f"agent '{job.agent}' is not listed", remedy=remedy, key=(*job.key, "agent"))
+        return
+    accounts = agents[job.agent]
+    for key, deliver in deliveries:
+        if deliver.channel not in accounts:
+            hint = did_you_mean(deliver.channel, accounts)
+            yield Problem(
+                what=f"agent '{job.agent}' has no account on channel '{deliver.channel}'",
+                remedy=f"add '{deliver.channel}: <account>' to its credentials{f'; {hint}' if hint else ''}",
+                key=(*key, "channel"),
+            )

@@ -1,0 +1,64 @@
+"""From a path to a document: what may go wrong before there is any YAML to look at."""
+
+import stat
+from pathlib import Path
+from typing import Final
+
+from nexo_poller.config.document import Document, unreadable
+from nexo_poller.errors import ConfigError, Problem
+
+FILE_NAME: Final = "pollers.yaml"
+MAX_BYTES: Final = 10 * 1024 * 1024
+NEWLINE: Final = "\n"
+PARSED_HERE: Final = 256 * 1024  # characters that take about half a second (O4)
+
+
+def find_file(path: Path) -> Path | None:
+    """The configuration file at `path`, or in the folder `path`; None if there is none (R2)."""
+    try:
+        file = path / FILE_NAME if path.is_dir() else path
+        return file if file.exists() else None
+    except OSError:
+        return path  # reading it will tell why
+
+
+def read_document(file: Path) -> Document:
+    """The parsed file. Whatever keeps it from being read is the one problem of a document without a value."""
+    name = str(file)
+    try:
+        text = _text(file, name)
+    except ConfigError as error:
+        return unreadable(name, *error.problems)
+    if len(text) > PARSED_HERE:
+        from nexo_poller.config.worker import parse_in_worker
+
+        return parse_in_worker(text, name)
+    from nexo_poller.config.yaml_text import parse_yaml
+
+    return parse_yaml(text, name)
+
+
+def _text(file: Path, name: str) -> str:
+    start = f"{name}:1:1"
+    try:
+        mode = file.stat().st_mode
+        if stat.S_ISDIR(mode):
+            remedy = f"give a file, or a folder that holds the file {FILE_NAME}"
+            raise ConfigError(Problem(what="this is a folder", remedy=remedy, where=start))
+        if not stat.S_ISREG(mode):
+            raise ConfigError(Problem(what="this is no regular file", remedy="give the path of a file", where=start))
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        what, remedy = f"it cannot be read: {error.strerror}", "check the path and its permissions"
+        raise ConfigError(Problem(what=what, remedy=remedy, where=start)) from error
+    if len(content) > MAX_BYTES:
+        what, remedy = f"it has more than {MAX_BYTES // 1024**2} MB", "make it smaller"
+        raise ConfigError(Problem(what=what, remedy=remedy, where=start))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        where = f"{name}:{before.count(NEWLINE) + 1}:{len(before) - before.rfind(NEWLINE)}"
+        what, remedy = "it is not UTF-8 from here on", "save it as UTF-8"
+        raise ConfigError(Problem(what=what, remedy=remedy, where=where)) from error

@@ -1,0 +1,99 @@
+"""The file as people write it: its keys, their types, defaults and bounds, with the unit last in a name.
+
+A further section of the file is a further field of `File`. Checking and the JSON Schema both go by these classes.
+A mapping or list may be left empty (`config:` with nothing after it), which is the same as leaving it out.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import field, frozen
+from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
+
+from nexo_poller.config.model import Misfire, Settings
+from nexo_poller.config.names import check_credentials, check_job_id, check_routes
+from nexo_poller.errors import ConfigError, Problem
+from nexo_poller.poller import Deliver
+from nexo_poller.schedule import At, Cron, Every
+
+TEN_YEARS_SECS: Final = 3650 * 24 * 3600  # beyond it, a number is a slip of the pen
+MANY: Final = 1_000_000
+TIMEOUT_SECS: Final[Any] = and_(ge(0.001), le(TEN_YEARS_SECS))
+
+
+@frozen(kw_only=True)
+class JobEntry:
+    """One entry of `jobs:`."""
+
+    id: str = field(validator=check_job_id)
+    kind: str = field(validator=min_len(1))
+    agent: str = field(validator=[min_len(1), max_len(128)])
+    schedule: Every | Cron | At
+    config: Mapping[str, Any] | None = None
+    failure_to: Deliver | None = None
+    paused_on_boot: bool = False
+    misfire: Misfire = "run"
+    tick_timeout_secs: float | None = field(default=None, validator=optional(TIMEOUT_SECS))
+    extra: Mapping[str, Any] | None = None
+
+
+@frozen(kw_only=True)
+class PollersSection:
+    """What stands under `pollers:`."""
+
+    enabled: bool = True
+    state_db: str = field(default="./data/poller.db", validator=min_len(1))
+    default_jitter_ms: int = field(default=5000, validator=[ge(0), le(TEN_YEARS_SECS * 1000)])
+    lease_ttl_factor: float = field(default=2.0, validator=[gt(0), le(1000)])
+    failure_alert_cooldown_secs: float = field(default=3600, validator=[ge(0), le(TEN_YEARS_SECS)])
+    breaker_threshold: int = field(default=5, validator=[ge(1), le(MANY)])
+    max_concurrent_ticks: int = field(default=64, validator=[ge(1), le(MANY)])
+    tick_timeout_secs: float = field(default=300, validator=TIMEOUT_SECS)
+    history_per_job: int = field(default=100, validator=[ge(1), le(MANY)])
+    max_pending_per_job: int = field(default=1000, validator=[ge(1), le(MANY)])
+    max_delivery_attempts: int = field(default=10, validator=[ge(1), le(MANY)])
+    jobs: Sequence[Any] | None = None  # each on its own, so that one faulty entry leaves its siblings alone
+
+    def settings(self) -> Settings:
+        """What the keys other than `jobs` say."""
+        return Settings(
+            enabled=self.enabled,
+            state_db=Path(self.state_db),
+            default_jitter=timedelta(milliseconds=self.default_jitter_ms),
+            lease_ttl_factor=self.lease_ttl_factor,
+            failure_alert_cooldown=timedelta(seconds=self.failure_alert_cooldown_secs),
+            breaker_threshold=self.breaker_threshold,
+            max_concurrent_ticks=self.max_concurrent_ticks,
+            tick_timeout=timedelta(seconds=self.tick_timeout_secs),
+            history_per_job=self.history_per_job,
+            max_pending_per_job=self.max_pending_per_job,
+            max_delivery_attempts=self.max_delivery_attempts,
+        )
+
+
+@frozen(kw_only=True)
+class AgentEntry:
+    """An agent and its accounts: `credentials` maps a channel to the account on it."""
+
+    id: str = field(validator=[min_len(1), max_len(128)])
+    credentials: Mapping[str, str] | None = field(default=None, validator=optional(check_credentials))
+
+
+def _check_agents(_: Any, __: Any, agents: Sequence[AgentEntry]) -> None:
+    ids = [agent.id for agent in agents]
+    twice = [index for index, agent_id in enumerate(ids) if agent_id in ids[:index]]
+    if twice:
+        what, remedy = "the agent '{}' is listed twice", "put all of its credentials under one entry"
+        raise ConfigError(*(Problem(what=what.format(ids[i]), remedy=remedy, key=(i, "id")) for i in twice))
+
+
+@frozen(kw_only=True)
+class File:
+    """The whole file. `schema_version` is there for other programs and is ignored."""
+
+    pollers: PollersSection | None = None
+    agents: Sequence[AgentEntry] | None = field(default=None, validator=optional(_check_agents))
+    channels: Mapping[str, str] | None = field(default=None, validator=optional(check_routes))
+    schema_version: Any = None
