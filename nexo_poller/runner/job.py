@@ -20,9 +20,8 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import trio
 from attrs import Factory, define, field, frozen
 
@@ -33,7 +32,6 @@ from nexo_poller.config.model import Settings
 from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError
 from nexo_poller.failures import describe
 from nexo_poller.host import Agents, InProcessHost
-from nexo_poller.http.pools import HttpPools
 from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.runner.lease import HeldLease
@@ -45,6 +43,11 @@ from nexo_poller.runner.tick import run_tick
 from nexo_poller.state import JobState, Step
 from nexo_poller.store import Claim, ClaimRequest, Commit, NotNow, Outgoing, Store
 from nexo_poller.timetable import Timetable
+
+if TYPE_CHECKING:
+    import httpx
+
+    from nexo_poller.http.pools import HttpPools
 
 SHORTEST_LEASE: Final = timedelta(seconds=30)
 LEASE_BEYOND_TIMEOUT: Final = timedelta(seconds=30)
@@ -60,7 +63,7 @@ class Machine:
 
     store: Store
     clock: Clock
-    http: HttpPools
+    http: "HttpPools"
     metrics: Metrics
     settings: Settings
     agents: Agents
@@ -85,7 +88,7 @@ class RunningJob:
     _by_hand: trio.Event | None = None
     _finishing: bool = False
     _is_busy: bool = False
-    _http: httpx.AsyncClient | None = field(default=None, repr=False)
+    _http: "httpx.AsyncClient | None" = field(default=None, repr=False)
 
     async def run(self) -> None:
         """Run slot after slot until stopped or finished."""
@@ -320,7 +323,7 @@ class RunningJob:
     def _timeout(self) -> timedelta:
         return self.bound.spec.tick_timeout or self.machine.settings.tick_timeout
 
-    def _open_http(self) -> httpx.AsyncClient:
+    def _open_http(self) -> "httpx.AsyncClient":
         """One client for all ticks of the job, so that a host's hold on it is its own (R6)."""
         if self._http is None:
             config = self.bound.config

@@ -4,17 +4,15 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from attrs import frozen
 
 from nexo_poller.broker import Broker
-from nexo_poller.channels import open_channels
 from nexo_poller.clock import Clock
 from nexo_poller.config import BoundJob, bind_jobs
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
-from nexo_poller.http.pools import HttpPools
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
 from nexo_poller.runner.job import Machine, RunningJob
@@ -24,6 +22,9 @@ from nexo_poller.state import JobState
 from nexo_poller.store import Registration, Store
 from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.timetable import Timetable
+
+if TYPE_CHECKING:  # httpx loads rich where it is installed, and takes as long as all the rest
+    from nexo_poller.http.pools import HttpPools
 
 StatesOf = Callable[[Store, Sequence[Registration]], Awaitable[Mapping[str, JobState]]]
 
@@ -39,7 +40,7 @@ class Given:
     broker: Broker
     clock: Clock
     metrics: Metrics
-    http: HttpPools | None
+    http: "HttpPools | None"
 
 
 @frozen(kw_only=True)
@@ -64,6 +65,9 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
 
     Raises `ConfigError` for channels that cannot be used, `StoreError` if the store cannot be opened.
     """
+    from nexo_poller.channels import open_channels
+    from nexo_poller.http.pools import HttpPools
+
     config, clock, broker = given.config, given.clock, given.broker
     bound, rejected = bind_jobs(config, pollers)
     for job in rejected:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import outcome
 import trio
@@ -18,7 +18,6 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config import load_config
 from nexo_poller.config.model import Config
 from nexo_poller.errors import JobRefused, JobUnknown, Problem
-from nexo_poller.http.pools import HttpPools
 from nexo_poller.kinds import discover_pollers
 from nexo_poller.poller import Poller
 from nexo_poller.runner.job import RunningJob
@@ -30,6 +29,9 @@ from nexo_poller.runner.views import JobView, rejected_view, view
 from nexo_poller.runner.watch import bury_the_dead, follow_store, watch_the_clock
 from nexo_poller.state import JobState
 from nexo_poller.store import JobRow, Store, TickRecord
+
+if TYPE_CHECKING:
+    from nexo_poller.http.pools import HttpPools
 
 T = TypeVar("T")
 GRACE: Final = timedelta(seconds=10)
@@ -65,7 +67,7 @@ class PollerRunner:
         broker: Broker | None = None,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
-        http: HttpPools | None = None,
+        http: "HttpPools | None" = None,
     ) -> None:
         self.config = config
         self._given = Given(
