@@ -52,9 +52,9 @@ class Mask:
         kept: list[str] = []
         start = position = 0
         while position <= len(text) - SHORTEST_SECRET:
-            candidates = self._by_prefix.get(text[position : position + SHORTEST_SECRET], ())
-            found = next((secret for secret in candidates if text.startswith(secret, position)), None)
-            if found is None:
+            candidates = self._by_prefix.get(text[position : position + SHORTEST_SECRET])
+            found = candidates and next((secret for secret in candidates if text.startswith(secret, position)), None)
+            if not found:
                 position += 1
                 continue
             kept += (text[start:position], MASKED)

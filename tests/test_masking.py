@@ -60,6 +60,10 @@ def test_masking_what_is_masked_changes_nothing(text: str, secrets: list[str]) -
     assert mask(mask(text)) == mask(text)
 
 
+def test_stars_that_make_up_a_secret_with_what_follows_are_masked_too() -> None:
+    assert Mask(["secret", "***abc"])("secretabcabc!") == "***!"
+
+
 @given(text=st.text(alphabet=st.characters(exclude_characters=":")))
 def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
     assert Mask(["\x00never\x00"])(text.replace("\x00", "")) == text.replace("\x00", "")

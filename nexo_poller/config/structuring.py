@@ -17,6 +17,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, CattrsError
 
 from nexo_poller.config.fields import ConfigField, fields_of, is_config_class
+from nexo_poller.config.mismatch import NO_QUOTES, MismatchError
 from nexo_poller.config.problems import KeyItself, rebased
 from nexo_poller.config.spelling import did_you_mean
 from nexo_poller.errors import ConfigError, Problem
@@ -26,8 +27,6 @@ T = TypeVar("T")
 Schedule = Every | Cron | At
 Hook = Callable[[Any, Any], Any]
 
-NO_QUOTES: Final = "write it without quotes; ${…} always gives text"
-LONGEST_SHOWN: Final = 60  # a longer text is not cut, because half a secret is not masked
 LISTS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     list: list,
     MutableSequence: list,
@@ -53,35 +52,6 @@ def structure(value: Any, type_: type[T]) -> T:
 def origin_of(type_: Any) -> Any:
     """`list` for `list[int]`, the type itself for one without parameters."""
     return get_origin(type_) or type_
-
-
-class MismatchError(ValueError):
-    """A value is not of the type it should be. `expected` reads on from "must be"."""
-
-    def __init__(self, expected: str, value: Any, remedy: str = "") -> None:
-        super().__init__(f"must be {expected}, not {describe(value)}")
-        self.expected = expected
-        self.remedy = remedy
-
-
-def describe(value: Any) -> str:
-    """`value` in a few words, for people who wrote YAML."""
-    match value:
-        case None:
-            words = "empty"
-        case bool():
-            words = str(value).lower()
-        case int() | float():
-            words = f"the number {value}"
-        case str():
-            words = f"the text '{value}'" if len(value) <= LONGEST_SHOWN else f"a text of {len(value)} characters"
-        case Mapping():
-            words = "a mapping"
-        case list() | tuple():
-            words = "a list"
-        case _:
-            words = f"a {type(value).__name__}"
-    return words
 
 
 @define(eq=False)
