@@ -265,8 +265,8 @@ class PollerRunner:
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)
         nursery.start_soon(follow_store, parts)
-        nursery.start_soon(bury_the_dead, parts)
-        if not self._given.clock.virtual:
+        if not self._given.clock.virtual:  # where there are no other processes, and wall time never jumps (O5)
+            nursery.start_soon(bury_the_dead, parts)
             nursery.start_soon(watch_the_clock, parts)
         for pattern, handler in self._subscriptions:
             nursery.start_soon(self._handle, pattern, handler)
