@@ -21,7 +21,7 @@ from nexo_poller import SqliteStore
 SEED: Final = 20260301
 DAEMONS: Final = 4
 JOBS: Final = tuple(f"job{n:02}" for n in range(50))
-SECONDS_BETWEEN_KILLS: Final = 2.0
+SECONDS_BETWEEN_KILLS: Final = 1.5  # and another half, on average, until the moment is right
 TICKS: Final = "SELECT n, slot, started_at, status FROM poll_tick WHERE job_id = ? ORDER BY n"
 CREATED: Final = "SELECT created_at FROM poll_state WHERE job_id = ?"
 
