@@ -1,6 +1,6 @@
 """Several daemons on one database, and one of them always about to be killed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import count, pairwise
@@ -36,7 +36,7 @@ class Crowd:
     receiver: Receiver
     living: dict[str, Child] = Factory(dict)
     killed: set[str] = Factory(set)
-    _names: Any = Factory(count)
+    _names: Iterator[int] = Factory(count)
 
     async def join(self, routes: dict[str, Any]) -> None:
         """Live one life after the other, each until it is killed or the test is over."""
