@@ -95,6 +95,10 @@ class Daemon:
     def metric(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)
 
+    def wake_relay(self) -> None:
+        assert self.runner._parts is not None
+        self.runner._parts.relay.wake()
+
     async def take(self, event: Event) -> None:
         self.sent.append((self.clock.now(), event))
 
