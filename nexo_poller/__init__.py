@@ -4,10 +4,11 @@ A job says what to poll, for whom, when, and where the result goes; a poller is 
 does the rest: schedules, leases, cursors, deliveries that are neither lost nor repeated, backoff, alerts.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from nexo_poller.broker import Broker, Event, Message
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.clock import Clock, SystemClock
-from nexo_poller.config import load_config
 from nexo_poller.config.model import Config, JobSpec, RejectedJob, Settings
 from nexo_poller.errors import (
     BrokerError,
@@ -47,6 +48,9 @@ from nexo_poller.runner.views import JobView
 from nexo_poller.schedule import At, Cron, Every, parse_schedule
 from nexo_poller.store import Store, TickRecord
 from nexo_poller.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from nexo_poller.config.reading import load_config as load_config
 
 __all__ = [
     "At",
@@ -101,3 +105,12 @@ __all__ = [
     "load_config",
     "parse_schedule",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`load_config`, which brings the YAML half of the configuration along, when it is first asked for."""
+    if name != "load_config":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nexo_poller.config.reading import load_config
+
+    return load_config

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from attrs import evolve
 
 from nexo_poller.builtins import builtin_pollers
+from nexo_poller.channels import check_channels
 from nexo_poller.cli.options import config_option, json_option
 from nexo_poller.cli.problems import show
 from nexo_poller.cli.running import NoConfiguration
-from nexo_poller.config import check_reading, read_config
+from nexo_poller.config.binding import check_reading
+from nexo_poller.config.reading import Reading, read_config
 from nexo_poller.errors import Problem
 from nexo_poller.kinds import discover_pollers
 
@@ -39,7 +42,7 @@ def command(context: click.Context, path: Path, as_json: bool, strict: bool) -> 
         raise NoConfiguration(path)
     discovery = discover_pollers()
     pollers = {poller.kind: poller for poller in (*builtin_pollers(), *discovery.pollers)}
-    problems = [*discovery.problems, *check_reading(reading, pollers)]
+    problems = [*discovery.problems, *check_reading(reading, pollers), *_channel_problems(reading)]
     errors = [problem for problem in problems if not problem.is_warning]
     if as_json:
         click.echo(json.dumps(_as_json(problems)))
@@ -51,6 +54,11 @@ def command(context: click.Context, path: Path, as_json: bool, strict: bool) -> 
         context.exit(ONLY_WARNINGS)
     if not as_json:
         click.echo(f"{path}: {len(reading.config.jobs)} jobs, no problems")
+
+
+def _channel_problems(reading: Reading) -> list[Problem]:
+    config = reading.config
+    return [evolve(problem, where=config.where(problem.key)) for problem in check_channels(config.channels)]
 
 
 def _as_json(problems: Sequence[Problem]) -> dict[str, object]:

@@ -8,8 +8,8 @@ import click
 import trio
 
 from nexo_poller.cli.problems import show
-from nexo_poller.config import load_config
 from nexo_poller.config.model import Config
+from nexo_poller.config.reading import load_config
 from nexo_poller.errors import ConfigError, NexoPollerError
 from nexo_poller.logs import escape, leaves
 from nexo_poller.masking import Mask, header_values

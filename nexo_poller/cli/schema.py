@@ -6,7 +6,7 @@ import click
 
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.cli.problems import show
-from nexo_poller.config import json_schema
+from nexo_poller.config.json_schema import json_schema
 from nexo_poller.kinds import discover_pollers
 
 

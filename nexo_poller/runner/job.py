@@ -27,7 +27,6 @@ from attrs import Factory, define, field, frozen
 
 from nexo_poller.breaker import breaker
 from nexo_poller.clock import Clock
-from nexo_poller.config import BoundJob
 from nexo_poller.config.model import Settings
 from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError
 from nexo_poller.failures import describe
@@ -47,6 +46,7 @@ from nexo_poller.timetable import Timetable
 if TYPE_CHECKING:
     import httpx
 
+    from nexo_poller.config.binding import BoundJob
     from nexo_poller.http.pools import HttpPools
 
 SHORTEST_LEASE: Final = timedelta(seconds=30)
@@ -76,7 +76,7 @@ class Machine:
 class RunningJob:
     """A job's task, and the handles on it."""
 
-    bound: BoundJob
+    bound: "BoundJob"
     timetable: Timetable
     machine: Machine
     _until: datetime | None

@@ -11,7 +11,6 @@ from attrs import frozen
 
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
-from nexo_poller.config import BoundJob, bind_jobs
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
@@ -24,6 +23,7 @@ from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.timetable import Timetable
 
 if TYPE_CHECKING:  # httpx loads rich where it is installed, and takes as long as all the rest
+    from nexo_poller.config.binding import BoundJob
     from nexo_poller.http.pools import HttpPools
 
 StatesOf = Callable[[Store, Sequence[Registration]], Awaitable[Mapping[str, JobState]]]
@@ -66,6 +66,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     Raises `ConfigError` for channels that cannot be used, `StoreError` if the store cannot be opened.
     """
     from nexo_poller.channels import open_channels
+    from nexo_poller.config.binding import bind_jobs
     from nexo_poller.http.pools import HttpPools
 
     config, clock, broker = given.config, given.clock, given.broker
@@ -110,7 +111,7 @@ async def as_found(store: Store, registrations: Sequence[Registration]) -> Mappi
     return {job_id: row.state for job_id, row in (await store.jobs()).items()}
 
 
-async def _jobs(bound: Sequence[BoundJob], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
+async def _jobs(bound: Sequence["BoundJob"], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
     """The jobs, each anchored at the creation of its state (T1)."""
     registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
     states = await states_of(machine.store, registrations)
@@ -134,5 +135,5 @@ def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
     return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
 
 
-def _header_values(bound: Iterable[BoundJob]) -> list[str]:
+def _header_values(bound: Iterable["BoundJob"]) -> list[str]:
     return [value for job in bound for value in header_values(job.spec.config)]

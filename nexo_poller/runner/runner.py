@@ -15,7 +15,6 @@ from nexo_poller.broker import Broker, Handler
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.clock import Clock, SystemClock
-from nexo_poller.config import load_config
 from nexo_poller.config.model import Config
 from nexo_poller.errors import JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
@@ -91,6 +90,8 @@ class PollerRunner:
 
         Raises `ConfigError` with every problem that refuses the whole file.
         """
+        from nexo_poller.config.reading import load_config
+
         runner = cls(load_config(Path(path)), **parts)
         for problem in runner.register_installed():
             log.error("%s", problem)

@@ -6,7 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 from attrs.validators import ge
 
-from nexo_poller.config import Reading, read_config
+from nexo_poller.config.reading import Reading, read_config
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.poller import Deliver, Poller
 

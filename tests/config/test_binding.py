@@ -5,7 +5,8 @@ import pytest
 from attrs import frozen
 from poller_files import GOOD_CONFIG, PAGES, PagesConfig, PagesPoller, job, jobs, reading, told
 
-from nexo_poller.config import Config, JobSpec, bind_jobs, check_reading, structure_config
+from nexo_poller.config.binding import bind_jobs, check_reading, structure_config
+from nexo_poller.config.model import Config, JobSpec
 from nexo_poller.errors import ConfigError
 from nexo_poller.poller import Deliver, Poller
 from nexo_poller.schedule import parse_schedule

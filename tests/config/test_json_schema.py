@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from poller_files import PAGES, job, jobs
 
 from nexo_poller.builtins import builtin_pollers
-from nexo_poller.config import json_schema
+from nexo_poller.config.json_schema import json_schema
 from nexo_poller.config.type_schema import type_schema
 from nexo_poller.config.yaml_text import parse_yaml
 

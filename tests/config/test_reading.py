@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from poller_files import GOOD_CONFIG, job, jobs, reading, told, written
 
-from nexo_poller.config import Settings, load_config, read_config
 from nexo_poller.config.files import MAX_BYTES
+from nexo_poller.config.model import Settings
+from nexo_poller.config.reading import load_config, read_config
 from nexo_poller.config.sections import PollersSection
 from nexo_poller.errors import ConfigError
 from nexo_poller.poller import Deliver

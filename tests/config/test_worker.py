@@ -9,7 +9,7 @@ from poller_files import job, jobs, written
 
 import nexo_poller
 from nexo_poller.config import files as config_files
-from nexo_poller.config import load_config, read_config
+from nexo_poller.config.reading import load_config, read_config
 from nexo_poller.config.worker import parse_in_worker
 from nexo_poller.config.yaml_text import parse_yaml
 
@@ -52,7 +52,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {package!r})
 from pathlib import Path
-from nexo_poller.config import load_config
+from nexo_poller.config.reading import load_config
 assert __name__ == "__main__"
 print(len(load_config(Path({file!r}), {{"NOTE": "x"}}).jobs), flush=True)
 """
