@@ -152,5 +152,3 @@ class Poller(Generic[C]):
         Let `trio.Cancelled` through: a tick is cancelled at its timeout, at a reload and when its lease is lost.
         """
         raise NotImplementedError
-
-
