@@ -13,7 +13,7 @@ def classify(error: BaseException) -> TransientError | PermanentError | HostHeld
 
     The longest `retry_after` among transient leaves wins.
     """
-    leaves = list(_leaves(error))
+    leaves = list(leaves(error))
     permanent = [leaf for leaf in leaves if isinstance(leaf, PermanentError)]
     if permanent:
         return permanent[0]
@@ -35,9 +35,10 @@ def _transient(error: BaseException) -> TransientError:
     return TransientError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside a group, at any depth; an error that is no group is its own only leaf."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error

@@ -11,11 +11,13 @@ import math
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from attrs import frozen
+
+from nexo_poller.failures import leaves
 
 Mask = Callable[[str], str]
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -129,15 +131,6 @@ def _masked(value: Any, mask: Mask) -> Any:
             return [_masked(inner, mask) for inner in value]
         case _:
             return mask(str(value))
-
-
-def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors inside a group; alone, since Python indents the texts of a group, and a mask finds no secret then."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from leaves(inner)
-    else:
-        yield error
 
 
 def _summary(error: BaseException, mask: Mask) -> str:

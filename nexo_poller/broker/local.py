@@ -9,7 +9,7 @@ and wins. A stream is a handler too, which returns when the reader asks for the 
 Leaving a subscription's block cancels its calls and waits until they are gone; what they had is not acknowledged.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
@@ -22,6 +22,7 @@ from nexo_poller.broker import Event, Handler, Message
 from nexo_poller.broker.streams import EventStream
 from nexo_poller.broker.subjects import Pattern
 from nexo_poller.errors import BrokerError, BrokerUnavailable, MessageRejected, Unrouted
+from nexo_poller.failures import leaves
 
 E = TypeVar("E", bound=Exception)
 
@@ -144,17 +145,9 @@ async def _call(subscription: Subscription, message: Message, failures: list[Bro
     try:
         await subscription.call(Event.from_json(message.body))
     except* BrokerError as raised:
-        failures.extend(_leaves(raised))
+        failures.extend(leaf for leaf in leaves(raised) if isinstance(leaf, BrokerError))
     except* Exception as raised:  # noqa: BLE001 - a handler may raise anything, and all of it counts (M4)
-        failures.extend(subscription.refusal(error) for error in _leaves(raised))
-
-
-def _leaves(group: ExceptionGroup[E]) -> Iterator[E]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+        failures.extend(subscription.refusal(leaf) for leaf in leaves(raised) if isinstance(leaf, Exception))
 
 
 def verdict(failures: Sequence[BrokerError]) -> BrokerError:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from nexo_poller.clock import Clock
 from nexo_poller.errors import BrokerUnavailable, MessageRejected, Problem
 from nexo_poller.event import event_json
 from nexo_poller.http.retry_after import retry_after
+from nexo_poller.http.user_agent import user_agent
 
 CONNECT_SECONDS: Final = 10
 WHOLE_SECONDS: Final = 30
@@ -105,16 +105,9 @@ async def open_client(transport: httpx.AsyncBaseTransport | None = None) -> Asyn
         trust_env=False,
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_keepalive_connections=KEPT_CONNECTIONS),
-        headers={"User-Agent": _user_agent(), "Accept-Encoding": "identity"},
+        headers={"User-Agent": user_agent(), "Accept-Encoding": "identity"},
     ) as client:
         yield client
-
-
-def _user_agent() -> str:
-    try:
-        return f"nexo-poller/{version('nexo-poller')}"
-    except PackageNotFoundError:  # run from a source tree
-        return "nexo-poller"
 
 
 def url_problem(url: str) -> Problem | None:

@@ -11,7 +11,8 @@ from nexo_poller.cli.problems import show
 from nexo_poller.config.model import Config
 from nexo_poller.config.reading import load_config
 from nexo_poller.errors import ConfigError, NexoPollerError
-from nexo_poller.logs import escape, leaves
+from nexo_poller.failures import leaves
+from nexo_poller.logs import escape
 from nexo_poller.masking import Mask, header_values
 
 T = TypeVar("T")

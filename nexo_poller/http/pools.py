@@ -4,7 +4,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 
 import httpx
 from attrs import define
@@ -12,6 +11,7 @@ from attrs import define
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.http.guard import private_too, public_only
 from nexo_poller.http.hosts import Hosts
+from nexo_poller.http.user_agent import user_agent
 from nexo_poller.http.view import View, ViewTransport
 
 MAX_BODY_BYTES = 10 * 2**20
@@ -65,7 +65,7 @@ class HttpPools:
                 hosts=Hosts(),
                 clock=clock,
                 request_timeout=request_timeout,
-                own_headers=httpx.Headers({"User-Agent": _user_agent(), "Accept-Encoding": "gzip, identity"}),
+                own_headers=httpx.Headers({"User-Agent": user_agent(), "Accept-Encoding": "gzip, identity"}),
             )
         finally:
             await public.aclose()
@@ -86,10 +86,3 @@ class HttpPools:
             max_body_bytes=max_body_bytes,
         )
         return View(transport, own_headers=self._own_headers, request_timeout=self._request_timeout)
-
-
-def _user_agent() -> str:
-    try:
-        return f"nexo-poller/{version('nexo-poller')}"
-    except PackageNotFoundError:  # run from a source tree
-        return "nexo-poller"
