@@ -13,14 +13,14 @@ def classify(error: BaseException) -> TransientError | PermanentError | HostHeld
 
     The longest `retry_after` among transient leaves wins.
     """
-    leaves = list(leaves(error))
-    permanent = [leaf for leaf in leaves if isinstance(leaf, PermanentError)]
+    found = list(leaves(error))
+    permanent = [leaf for leaf in found if isinstance(leaf, PermanentError)]
     if permanent:
         return permanent[0]
-    held = [leaf for leaf in leaves if isinstance(leaf, HostHeld)]
-    if len(held) == len(leaves):
+    held = [leaf for leaf in found if isinstance(leaf, HostHeld)]
+    if len(held) == len(found):
         return max(held, key=lambda leaf: leaf.wait)
-    transient = [_transient(leaf) for leaf in leaves if not isinstance(leaf, HostHeld)]
+    transient = [_transient(leaf) for leaf in found if not isinstance(leaf, HostHeld)]
     return max(transient, key=lambda leaf: leaf.retry_after or timedelta())
 
 
