@@ -90,10 +90,12 @@ class GroupCommit:
             self._waiting.clear()
             try:
                 await self.hop(lambda: self._transact(batch))
-            finally:
+            except BaseException as error:  # noqa: BLE001 - no thread to be had, say: all who came along must hear of it
                 for call in batch:
-                    call.woken.set()
-                self._hand_over()
+                    call.result = outcome.Error(error)
+            for call in batch:
+                call.woken.set()
+            self._hand_over()
 
     def _hand_over(self) -> None:
         self._in_flight = bool(self._waiting)
