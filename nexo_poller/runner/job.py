@@ -17,7 +17,7 @@ A run by hand cuts a running tick short and takes its place; the schedule goes o
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -208,16 +208,17 @@ class RunningJob:
     def _hear(self, answer: NotNow) -> None:
         self._until = answer.until
         if answer.skipped and not (answer.why == "busy" and self._is_busy):  # a busy slot is one, however often seen
-            self.machine.metrics.skipped(self.bound.spec)
+            self._count(lambda metrics: metrics.skipped(self.bound.spec))
         self._is_busy = answer.why == "busy"
 
     def _warn_of(self, claim: Claim) -> None:
-        spec, metrics, errors = self.bound.spec, self.machine.metrics, claim.state.consecutive_errors
+        spec, errors = self.bound.spec, claim.state.consecutive_errors
         if claim.is_takeover:
-            metrics.takeover(spec.id)
+            self._count(lambda metrics: metrics.takeover(spec.id))
             log.warning("job '%s': took its lease over from a holder that did not give it back", spec.id)
         if errors:
-            metrics.health(spec.id, errors, breaker(errors, self.machine.settings.breaker_threshold, due=True))
+            state = breaker(errors, self.machine.settings.breaker_threshold, due=True)
+            self._count(lambda metrics: metrics.health(spec.id, errors, state))
 
     async def _tick(self, claim: Claim, held: HeldLease, follow: Callable[[Claim, Outcome], Step]) -> Outcome:
         """Run and commit a tick under a lease, which is given back whatever happens. Raises `LeaseLost`."""
@@ -244,7 +245,7 @@ class RunningJob:
     async def _outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
         """Run the poller once, on the cursor of `state`, at `now`."""
         spec, machine, began = self.bound.spec, self.machine, trio.current_time()
-        host = InProcessHost(job=spec, agents=machine.agents, count=machine.metrics.custom, mask=machine.mask)
+        host = InProcessHost(job=spec, agents=machine.agents, count=self._count_custom, mask=machine.mask)
         context: PollContext[Any] = PollContext(
             job_id=spec.id,
             agent_id=spec.agent,
@@ -301,17 +302,26 @@ class RunningJob:
 
     def _tell(self, outcome: Outcome, state: JobState, has_messages: bool) -> None:
         """Everybody who waits for a commit."""
-        metrics, spec, items = self.machine.metrics, self.bound.spec, outcome.items
+        spec, items, errors = self.bound.spec, outcome.items, state.consecutive_errors
         latency_ms = outcome.duration / timedelta(milliseconds=1)
-        metrics.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched)
-        errors = state.consecutive_errors
-        metrics.health(spec.id, errors, breaker(errors, self.machine.settings.breaker_threshold, due=False))
+        health = breaker(errors, self.machine.settings.breaker_threshold, due=False)
+        self._count(lambda m: m.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched))
+        self._count(lambda m: m.health(spec.id, errors, health))
         if has_messages:
             self.machine.wake_relay()
         if isinstance(outcome.ended, TickAck):
             write_audit(spec, self.machine.agents, outcome.ended.deliver)
         else:
             log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
+
+    def _count(self, count: Callable[[Metrics], None]) -> None:
+        try:
+            count(self.machine.metrics)
+        except Exception:  # a tick must not fail, or be repeated, because nobody could count it
+            log.exception("job '%s': metrics failed", self.bound.spec.id)
+
+    def _count_custom(self, name: str, labels: Mapping[str, str]) -> None:
+        self._count(lambda metrics: metrics.custom(name, labels))
 
     def _rules(self, luck: float) -> Rules:
         return Rules(spec=self.bound.spec, timetable=self.timetable, settings=self.machine.settings, luck=luck)

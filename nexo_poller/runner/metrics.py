@@ -4,6 +4,7 @@ The counters are ours, so that a tick costs a few additions and `prometheus_clie
 `PrometheusMetrics`. A custom collector also has no `_created` series to leave out.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 LATENCY_BUCKETS_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
+NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 MAX_CUSTOM_SERIES: Final = 1_000  # a poller that puts an id into a label must not fill the memory
 
 
 class Metrics(Protocol):
-    """What the runner counts. No method may raise or block."""
+    """What the runner counts. No method may block; one that raises is logged, and fails nothing."""
 
     def tick(self, job: JobSpec, status: Status, latency_ms: float, seen: int, dispatched: int) -> None:
         """A tick has ended."""
@@ -115,6 +117,8 @@ class PrometheusMetrics:
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
         """See `Metrics`."""
+        if not NAME.fullmatch(name) or not all(map(NAME.fullmatch, labels)):
+            raise ValueError(f"'{name}' with the labels {sorted(labels)} is no metric that Prometheus can take")
         key = (name, tuple(sorted(labels.items())))
         if key in self._custom or len(self._custom) < MAX_CUSTOM_SERIES:
             self._custom[key] = self._custom.get(key, 0) + 1

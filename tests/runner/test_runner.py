@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from nexo_poller.config.model import Settings
 from nexo_poller.errors import ConfigError, HostHeld, JobRefused, JobUnknown, PermanentError, TransientError
 from nexo_poller.poller import Deliver, PollContext, TickAck, TickMetrics
+from nexo_poller.runner.metrics import PrometheusMetrics
 from nexo_poller.schedule import At, Every
 from nexo_poller.testing import VirtualClock
 
@@ -522,6 +523,33 @@ class TestMetrics:
             "poller_breaker_state",
             "poller_lease_takeovers_total",
         }
+
+    async def test_a_pollers_own_counter_is_counted_and_its_number_of_series_limited(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
+        async def count(ctx: Ctx) -> TickAck:
+            for n in range(2_000):
+                await ctx.host.metric_inc("jira_issues_total", {"issue": str(n)})
+            await ctx.host.metric_inc("no metric!")
+            return TickAck()
+
+        async with daemon(tmp_path, act=count) as running:
+            await trio.sleep(1)
+            assert (await running.runner.job("inbox")).last_status == "ok"
+        assert running.metric("jira_issues_total", issue="999") == 1
+        assert running.metric("jira_issues_total", issue="1000") is None
+
+    async def test_metrics_that_fail_fail_no_tick(
+        self, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise OSError("no metrics today")
+
+        for method in ("tick", "health", "custom"):
+            monkeypatch.setattr(PrometheusMetrics, method, broken)
+        async with daemon(tmp_path, act=counting) as running:
+            await trio.sleep(61)
+        assert running.texts() == ["1", "2"]
 
 
 async def test_ticks_at_once_are_bounded(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -85,6 +85,18 @@ async def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes) ->
     assert path.read_bytes() == content
 
 
+async def test_a_damaged_file_is_a_clear_error_and_never_an_empty_store(tmp_path: Path) -> None:
+    path = tmp_path / "poller.db"
+    async with SqliteStore(path) as store:
+        await store.register([registration(f"job-{n}") for n in range(2000)], now=NOON)
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(content)
+    with pytest.raises(StoreRefused, match="damaged"):
+        async with SqliteStore(path) as store:
+            await store.jobs()
+
+
 async def test_a_folder_and_an_impossible_place_are_clear_errors(tmp_path: Path) -> None:
     with pytest.raises(StoreRefused, match="a folder"):
         async with SqliteStore(tmp_path):
