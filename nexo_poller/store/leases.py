@@ -49,15 +49,16 @@ RENEW = "UPDATE poll_lease SET expires_at = ? WHERE job_id = ? AND holder = ? AN
 RELEASE = "UPDATE poll_lease SET holder = NULL, claim_id = NULL WHERE job_id = ? AND holder = ? AND fence = ?"
 COMMIT_LEASE = """
     UPDATE poll_lease SET holder = NULL, claim_id = NULL, last_committed_fence = fence
-    WHERE job_id = ? AND holder = ? AND fence = ? AND expires_at > ?
+    WHERE job_id = ? AND holder = ? AND fence = ? AND expires_at > ? RETURNING is_manual
 """
 LAST_COMMITTED = "SELECT last_committed_fence FROM poll_lease WHERE job_id = ?"
 FENCE_OUT = "UPDATE poll_lease SET fence = fence + 1, holder = NULL, claim_id = NULL WHERE job_id = ?"
 BURY = "UPDATE poll_lease SET expires_at = 0 WHERE holder = ? AND expires_at > 0 RETURNING job_id"
-# A pause that came during the tick stays; a tick may add one.
-SAVE_STATE = """
+# A pause that came during the tick stays; a tick may add one. That the job has fired outranks both (T8).
+PAUSE_AFTER_TICK = f"iif(?5 = '{FIRED}', ?5, coalesce(pause_reason, ?5))"
+SAVE_STATE = f"""
     UPDATE poll_state SET
-        created_at = ?, slot = ?, next_run_at = ?, is_retry = ?, pause_reason = coalesce(pause_reason, ?), cursor = ?,
+        created_at = ?, slot = ?, next_run_at = ?, is_retry = ?, pause_reason = {PAUSE_AFTER_TICK}, cursor = ?,
         consecutive_errors = ?, failing_since = ?, alerts_sent = ?, last_failure_alert_at = ?, last_run_at = ?,
         last_success_at = ?, last_status = ?, last_error = ?, items_seen_total = ?, items_dispatched_total = ?,
         ticks_total = ?
@@ -79,7 +80,7 @@ RESCHEDULE = """
 """
 PAUSE = "UPDATE poll_state SET pause_reason = coalesce(pause_reason, ?) WHERE job_id = ?"
 RESUME = "UPDATE poll_state SET pause_reason = NULL WHERE job_id = ?"
-UNPAUSE_AND_SAVE = SAVE_STATE.replace("coalesce(pause_reason, ?)", "?")
+UNPAUSE_AND_SAVE = SAVE_STATE.replace(PAUSE_AFTER_TICK, "?")
 NEW_GENERATION = "UPDATE poll_meta SET generation = generation + 1"
 
 
@@ -167,12 +168,14 @@ def release(db: apsw.Connection, lease: Lease) -> None:
 def commit(db: apsw.Connection, claim: Claim, what: Commit, now: datetime) -> None:
     """`Store.commit`. The lease comes first, so that a lost one writes nothing."""
     lease, job_id = claim.lease, claim.lease.key
-    db.execute(COMMIT_LEASE, (job_id, lease.holder, lease.fence, to_ms(now)))
-    if db.changes() == 0:
+    row = db.execute(COMMIT_LEASE, (job_id, lease.holder, lease.fence, to_ms(now))).fetchone()
+    if row is None:
         if db.execute(LAST_COMMITTED, (job_id,)).get == lease.fence:
             return  # it was saved before, and the caller never heard of it
         raise LeaseLost(job_id, lease.fence)
-    db.execute(SAVE_STATE, (*state_to_row(what.state), job_id))
+    is_manual = row[0]
+    state = evolve(what.state, pause_reason=None) if is_manual else what.state  # by hand, no pause is added (R5)
+    db.execute(SAVE_STATE, (*state_to_row(state), job_id))
     db.execute(ADD_TICK, _tick_row(job_id, what))
     db.execute(TRIM_HISTORY, (job_id, what.state.ticks_total - what.history))
     if what.outgoing:
