@@ -168,12 +168,11 @@ def release(db: apsw.Connection, lease: Lease) -> None:
 def commit(db: apsw.Connection, claim: Claim, what: Commit, now: datetime) -> None:
     """`Store.commit`. The lease comes first, so that a lost one writes nothing."""
     lease, job_id = claim.lease, claim.lease.key
-    row = db.execute(COMMIT_LEASE, (job_id, lease.holder, lease.fence, to_ms(now))).fetchone()
-    if row is None:
+    is_manual = db.execute(COMMIT_LEASE, (job_id, lease.holder, lease.fence, to_ms(now))).get
+    if is_manual is None:
         if db.execute(LAST_COMMITTED, (job_id,)).get == lease.fence:
             return  # it was saved before, and the caller never heard of it
         raise LeaseLost(job_id, lease.fence)
-    is_manual = row[0]
     state = evolve(what.state, pause_reason=None) if is_manual else what.state  # by hand, no pause is added (R5)
     db.execute(SAVE_STATE, (*state_to_row(state), job_id))
     db.execute(ADD_TICK, _tick_row(job_id, what))
