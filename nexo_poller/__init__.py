@@ -6,6 +6,7 @@ does the rest: schedules, leases, cursors, deliveries that are neither lost nor 
 
 from typing import TYPE_CHECKING, Any
 
+from nexo_poller.breaker import Breaker
 from nexo_poller.broker import Broker, Event, Message
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.clock import Clock, SystemClock
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "At",
+    "Breaker",
     "Broker",
     "BrokerError",
     "BrokerUnavailable",
