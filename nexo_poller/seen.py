@@ -1,8 +1,9 @@
 """What has been seen of a source, and what of a new document is to be sent. Pure.
 
-A source lists its items again and again; what is new in it are the items whose identity is not in the ring. Only what
-is sent enters the ring, so that what exceeds `max_per_tick` is still new at the next tick. The first tick has nothing
-to compare with, and says itself what of the past counts as seen.
+A source lists its items again and again; what is new in it are the items whose identity is not in the ring. What is
+chosen enters the ring, to be sent now or put by for the next ticks, since it may have left the document by then. What
+nobody has room for is not chosen and is still new at the next tick. The first tick has nothing to compare with, and says
+itself what of the past counts as seen.
 """
 
 from base64 import b64decode, b64encode
@@ -46,15 +47,17 @@ class Seen:
 
 @frozen(kw_only=True)
 class Choice(Generic[T]):
-    """`chosen` is to be sent, in this order; `seen` is the ring once it is; `waiting` new items are left for later."""
+    """`chosen` is to be sent, in this order; `seen` is the ring with it; `left` new items stay where they are."""
 
     chosen: tuple[T, ...]
     seen: Seen
-    waiting: int
+    left: int
 
 
-def choose(items: Iterable[tuple[str, T]], seen: Seen | None, *, first_tick: FirstTick, max_per_tick: int) -> Choice[T]:
-    """What to send of a document's `items`, pairs of identity and item, oldest first.
+def choose(
+    items: Iterable[tuple[str, T]], seen: Seen | None, *, first_tick: FirstTick, max_per_tick: int, room: int
+) -> Choice[T]:
+    """What is new in a document's `items`, pairs of identity and item, oldest first: `max_per_tick` and `room` more.
 
     `seen` None means that this is the first tick, and `first_tick` decides: `all` of the items are new; or only the
     `latest`, the last `max_per_tick`; or `none`. Of items with one identity the first counts. `max_per_tick` >= 1.
@@ -70,12 +73,12 @@ def choose(items: Iterable[tuple[str, T]], seen: Seen | None, *, first_tick: Fir
         chosen = new[-max_per_tick:] if first_tick == "latest" else []
         done = known.union(new)
     else:
-        chosen = new[:max_per_tick]
+        chosen = new[: max_per_tick + room]
         done = known.union(chosen)
     return Choice(
         chosen=tuple(present[key] for key in chosen),
         seen=_ring(seen or Seen(), present, done),
-        waiting=sum(key not in done for key in new),
+        left=sum(key not in done for key in new),
     )
 
 

@@ -11,7 +11,7 @@ names = st.lists(st.text(max_size=3), max_size=30)
 
 def tick(names: Sequence[str], seen: Seen | None, first_tick: FirstTick = "all", limit: int = 3) -> Choice[str]:
     """A tick that finds `names`, oldest first."""
-    return choose(((name, name) for name in names), seen, first_tick=first_tick, max_per_tick=limit)
+    return choose(((name, name) for name in names), seen, first_tick=first_tick, max_per_tick=limit, room=0)
 
 
 def seen(*names: str) -> Seen:
@@ -19,14 +19,14 @@ def seen(*names: str) -> Seen:
 
 
 @pytest.mark.parametrize(
-    ("first_tick", "chosen", "marked", "waiting"),
+    ("first_tick", "chosen", "marked", "left"),
     [("all", ("a", "b"), ("a", "b"), 1), ("latest", ("b", "c"), ("a", "b", "c"), 0), ("none", (), ("a", "b", "c"), 0)],
 )
 def test_the_first_tick_has_a_policy(
-    first_tick: FirstTick, chosen: tuple[str, ...], marked: tuple[str, ...], waiting: int
+    first_tick: FirstTick, chosen: tuple[str, ...], marked: tuple[str, ...], left: int
 ) -> None:
     choice = tick("abc", None, first_tick, limit=2)
-    assert choice == Choice(chosen=chosen, seen=seen(*marked), waiting=waiting)
+    assert choice == Choice(chosen=chosen, seen=seen(*marked), left=left)
 
 
 @pytest.mark.parametrize("first_tick", ["all", "latest", "none"])
@@ -35,14 +35,19 @@ def test_later_ticks_have_none(first_tick: FirstTick) -> None:
     assert tick("abc", Seen(), first_tick, limit=2).chosen == ("a", "b")
 
 
-def test_only_what_is_sent_is_marked() -> None:
+def test_only_what_is_chosen_is_marked() -> None:
     choice = tick("abcde", seen("a"), limit=2)
-    assert choice == Choice(chosen=("b", "c"), seen=seen("a", "b", "c"), waiting=2)
+    assert choice == Choice(chosen=("b", "c"), seen=seen("a", "b", "c"), left=2)
+
+
+def test_what_there_is_room_for_is_chosen_and_marked_though_it_goes_later() -> None:
+    choice = choose([(name, name) for name in "abcdef"], seen("a"), first_tick="latest", max_per_tick=2, room=2)
+    assert choice == Choice(chosen=("b", "c", "d", "e"), seen=seen(*"abcde"), left=1)
 
 
 def test_items_with_one_identity_count_once() -> None:
-    choice = choose([("7", "first"), ("7", "second")], None, first_tick="all", max_per_tick=5)
-    assert choice == Choice(chosen=("first",), seen=seen("7"), waiting=0)
+    choice = choose([("7", "first"), ("7", "second")], None, first_tick="all", max_per_tick=5, room=0)
+    assert choice == Choice(chosen=("first",), seen=seen("7"), left=0)
 
 
 def test_a_tick_that_could_send_nothing_is_refused() -> None:
@@ -58,7 +63,7 @@ def test_nothing_is_lost_or_repeated_while_it_stays_listed(documents: list[list[
     for names in documents:
         listed = list(dict.fromkeys([*listed, *names]))  # a source that drops nothing
         choice = tick(listed, ring, limit=limit)
-        assert choice.waiting == len(listed) - len(sent) - len(choice.chosen)
+        assert choice.left == len(listed) - len(sent) - len(choice.chosen)
         ring = choice.seen
         sent += choice.chosen
     while (choice := tick(listed, ring, limit=limit)).chosen:

@@ -1,4 +1,4 @@
-"""The cursor of the kinds that watch a list: its seen-ring, and what makes the next request conditional. Pure."""
+"""The cursor of the kinds that watch a list: what was seen, what waits, what makes the next request conditional. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from nexo_poller.seen import Seen
 
 VERSION = 1
 LONGEST_CONDITION = 1000
+MOST_WAITING = 500  # messages of at most 4,096 characters; beyond them, new items wait where they are listed
 
 
 class CursorUnreadable(PermanentError):
@@ -25,9 +26,13 @@ class CursorUnreadable(PermanentError):
 
 @frozen(kw_only=True)
 class Cursor:
-    """`conditions` are request headers by which the server may answer 304; they belong to the URL behind `address`."""
+    """`waiting` are messages for the next ticks, oldest first: their items may be gone from the list by then.
+
+    `conditions` are request headers by which the server may answer 304; they belong to the URL behind `address`.
+    """
 
     seen: Seen = Factory(Seen)
+    waiting: tuple[str, ...] = ()
     conditions: Mapping[str, str] = Factory(dict)
     address: str = ""
 
@@ -37,6 +42,7 @@ class Cursor:
             "kind": kind,
             "v": VERSION,
             "seen": self.seen.to_text(),
+            "waiting": self.waiting,
             "conditions": dict(self.conditions),
             "address": self.address,
         }
@@ -50,9 +56,19 @@ class Cursor:
             if (saved["kind"], saved["v"]) != (kind, VERSION):
                 raise CursorUnreadable(kind, cursor)
             conditions = {str(name): str(value) for name, value in saved["conditions"].items()}
-            return cls(seen=Seen.from_text(saved["seen"]), conditions=conditions, address=saved["address"])
+            return cls(
+                seen=Seen.from_text(saved["seen"]),
+                waiting=tuple(map(str, saved["waiting"])),
+                conditions=conditions,
+                address=saved["address"],
+            )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise CursorUnreadable(kind, cursor) from error
+
+    @property
+    def room(self) -> int:
+        """How many more messages may wait."""
+        return max(MOST_WAITING - len(self.waiting), 0)
 
     def conditions_for(self, url: str) -> Mapping[str, str]:
         """The conditions, if they came from `url`: those of another place would be answered for another document."""

@@ -20,8 +20,8 @@ from nexo_poller.clock import Clock
 from nexo_poller.errors import ConfigError
 from nexo_poller.http.answers import raise_for_answer
 from nexo_poller.http.errors import tick_errors
-from nexo_poller.poller import PollContext, Poller, TickAck, TickMetrics
-from nexo_poller.seen import Choice, FirstTick, choose
+from nexo_poller.poller import PollContext, Poller, TickAck
+from nexo_poller.seen import Choice, FirstTick
 
 NOT_MODIFIED = 304
 ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.8"
@@ -88,8 +88,8 @@ class RssPoller(Poller[RssConfig]):
         conditions = cursor.conditions_for(url) if cursor else {}
         with tick_errors():
             response = await ctx.http.get(url, headers={"Accept": ACCEPT, **conditions})
-        if response.status_code == NOT_MODIFIED and conditions:
-            return TickAck()
+        if cursor and conditions and response.status_code == NOT_MODIFIED:
+            return ctx.config.ack(self.kind, cursor, 0) if cursor.waiting else TickAck()
         raise_for_answer(response.status_code, response.headers, ctx.now, host=response.url.host)
         feed = await self._parse(_document(response))
         if feed.flaw:
@@ -99,15 +99,14 @@ class RssPoller(Poller[RssConfig]):
                 {"flaw": feed.flaw, "entries": len(feed.entries)},
             )
         choice = await worked_out(len(response.content), partial(_choice, feed, cursor, ctx.config))
-        return TickAck(
-            deliver=[ctx.config.delivery(_item(entry, feed)) for entry in choice.chosen],
-            next_cursor=Cursor(
-                seen=choice.seen,
-                conditions=_conditions(response, feed, choice),
-                address=address_of(url),
-            ).to_bytes(self.kind),
-            metrics=TickMetrics(items_seen=len(feed.entries), items_dispatched=len(choice.chosen)),
+        texts = (ctx.config.text(_item(entry, feed)) for entry in choice.chosen)
+        found = Cursor(
+            seen=choice.seen,
+            waiting=(*(cursor.waiting if cursor else ()), *texts),
+            conditions=_conditions(response, feed, choice),
+            address=address_of(url),
         )
+        return ctx.config.ack(self.kind, found, len(feed.entries))
 
     async def _parse(self, document: Document) -> Feed:
         lifespans = self._open.get(trio.lowlevel.current_trio_token())
@@ -129,17 +128,12 @@ def _document(response: httpx.Response) -> Document:
 
 
 def _choice(feed: Feed, cursor: Cursor | None, config: RssConfig) -> Choice[Entry]:
-    return choose(
-        ((entry.identity, entry) for entry in feed.oldest_first() if entry.identity),
-        cursor.seen if cursor else None,
-        first_tick=config.first_tick,
-        max_per_tick=config.max_per_tick,
-    )
+    return config.choice(((entry.identity, entry) for entry in feed.oldest_first() if entry.identity), cursor)
 
 
 def _conditions(response: httpx.Response, feed: Feed, choice: Choice[Entry]) -> Mapping[str, str]:
-    """None while entries wait, for a 304 would hold them back; nor from a document that broke before its first entry."""
-    if choice.waiting or (feed.flaw and not feed.entries):
+    """None while new entries are left in the feed, for a 304 would hold them back; nor from one that broke at once."""
+    if choice.left or (feed.flaw and not feed.entries):
         return {}
     return conditions_from(response.headers)
 

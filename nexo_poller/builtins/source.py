@@ -1,16 +1,18 @@
 """What the kinds that watch a list have in common: most of their configuration, and how an item becomes a message."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import httpx
-from attrs import frozen
+from attrs import evolve, frozen
 
+from nexo_poller.builtins.cursor import MOST_WAITING, Cursor
 from nexo_poller.errors import Problem
-from nexo_poller.poller import Deliver, OutboundDelivery
-from nexo_poller.seen import FirstTick
+from nexo_poller.poller import Deliver, OutboundDelivery, TickAck, TickMetrics
+from nexo_poller.seen import Choice, FirstTick, choose
 from nexo_poller.template import render
 
+T = TypeVar("T")
 MAX_BODY_BYTES = 10 * 2**20
 
 
@@ -53,10 +55,24 @@ class SourceConfig:
             if not getattr(self.deliver, name).strip():
                 yield Problem(key=("deliver", name), what=f"deliver.{name} is blank", remedy="say where messages go")
 
-    def delivery(self, item: Any) -> OutboundDelivery:
+    def choice(self, items: Iterable[tuple[str, T]], cursor: Cursor | None) -> Choice[T]:
+        """What is new among `items`, pairs of identity and item, oldest first, as far as there is room for it."""
+        seen, room = (cursor.seen, cursor.room) if cursor else (None, MOST_WAITING)
+        return choose(items, seen, first_tick=self.first_tick, max_per_tick=self.max_per_tick, room=room)
+
+    def text(self, item: Any) -> str:
         """The message about `item`."""
-        text = render(self.message_template, item)
-        return OutboundDelivery(channel=self.deliver.channel, recipient=self.deliver.to, payload={"text": text})
+        return render(self.message_template, item)
+
+    def ack(self, kind: str, cursor: Cursor, items_seen: int) -> TickAck:
+        """Send the first of what waits; the rest waits on."""
+        sent, waiting = cursor.waiting[: self.max_per_tick], cursor.waiting[self.max_per_tick :]
+        channel, recipient = self.deliver.channel, self.deliver.to
+        return TickAck(
+            deliver=[OutboundDelivery(channel=channel, recipient=recipient, payload={"text": text}) for text in sent],
+            next_cursor=evolve(cursor, waiting=waiting).to_bytes(kind),
+            metrics=TickMetrics(items_seen=items_seen, items_dispatched=len(sent)),
+        )
 
 
 def url_problems(key: str, url: str) -> Iterator[Problem]:

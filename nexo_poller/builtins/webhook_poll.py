@@ -18,8 +18,8 @@ from nexo_poller.dotted import DeadEnd, described, follow
 from nexo_poller.errors import ConfigError, Problem, TransientError
 from nexo_poller.http.answers import raise_for_answer
 from nexo_poller.http.errors import tick_errors
-from nexo_poller.poller import PollContext, Poller, TickAck, TickMetrics
-from nexo_poller.seen import Choice, FirstTick, choose
+from nexo_poller.poller import PollContext, Poller, TickAck
+from nexo_poller.seen import Choice, FirstTick
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -86,11 +86,8 @@ class WebhookPoller(Poller[WebhookPollConfig]):
         listing = await worked_out(len(response.content), partial(_listing, response, cursor, config))
         if listing.nameless:
             await self._warn_once(ctx, listing)
-        return TickAck(
-            deliver=[config.delivery(item) for item in listing.choice.chosen],
-            next_cursor=Cursor(seen=listing.choice.seen).to_bytes(self.kind),
-            metrics=TickMetrics(items_seen=listing.items, items_dispatched=len(listing.choice.chosen)),
-        )
+        waiting = (*(cursor.waiting if cursor else ()), *map(config.text, listing.choice.chosen))
+        return config.ack(self.kind, Cursor(seen=listing.choice.seen, waiting=waiting), listing.items)
 
     async def _warn_once(self, ctx: PollContext[WebhookPollConfig], listing: Listing) -> None:
         if ctx.job_id in self._warned:
@@ -106,13 +103,7 @@ class WebhookPoller(Poller[WebhookPollConfig]):
 def _listing(response: httpx.Response, cursor: Cursor | None, config: WebhookPollConfig) -> Listing:
     items = _items(response, config.items_path)
     named = [(id_, item) for item in items if (id_ := _id(follow(item, config.id_field)))]
-    choice = choose(
-        named,
-        cursor.seen if cursor else None,
-        first_tick=config.first_tick,
-        max_per_tick=config.max_per_tick,
-    )
-    return Listing(choice=choice, items=len(items), nameless=len(items) - len(named))
+    return Listing(choice=config.choice(named, cursor), items=len(items), nameless=len(items) - len(named))
 
 
 def _items(response: httpx.Response, items_path: str) -> Sequence[Any]:

@@ -8,7 +8,10 @@ URL = "https://example.org/feed?key=secret"
 
 def test_a_cursor_comes_back_as_it_went() -> None:
     cursor = Cursor(
-        seen=Seen((digest("a"), digest("b"))), conditions={"If-None-Match": '"v1"'}, address=address_of(URL)
+        seen=Seen((digest("a"), digest("b"))),
+        waiting=("B\nhttps://example.org/b", "\ud800"),
+        conditions={"If-None-Match": '"v1"'},
+        address=address_of(URL),
     )
     assert Cursor.from_bytes("rss", cursor.to_bytes("rss")) == cursor
     assert b"secret" not in cursor.to_bytes("rss")
@@ -30,11 +33,12 @@ def test_a_cursor_is_of_one_kind() -> None:
         b"[]",
         b"null",
         b"[" * 100_000,
-        b'{"kind":"rss","v":2,"seen":"","conditions":{},"address":""}',
-        b'{"kind":"rss","v":1,"seen":"","conditions":[],"address":""}',
-        b'{"kind":"rss","v":1,"seen":"AAAA","conditions":{},"address":""}',
-        b'{"kind":"rss","v":1,"seen":"?","conditions":{},"address":""}',
-        b'{"kind":"rss","v":1,"seen":null,"conditions":{},"address":""}',
+        b'{"kind":"rss","v":2,"seen":"","waiting":[],"conditions":{},"address":""}',
+        b'{"kind":"rss","v":1,"seen":"","waiting":null,"conditions":{},"address":""}',
+        b'{"kind":"rss","v":1,"seen":"","waiting":[],"conditions":[],"address":""}',
+        b'{"kind":"rss","v":1,"seen":"AAAA","waiting":[],"conditions":{},"address":""}',
+        b'{"kind":"rss","v":1,"seen":"?","waiting":[],"conditions":{},"address":""}',
+        b'{"kind":"rss","v":1,"seen":null,"waiting":[],"conditions":{},"address":""}',
         b'{"kind":"rss","v":1}',
     ],
 )

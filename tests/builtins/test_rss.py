@@ -9,7 +9,7 @@ import pytest
 from http_server import Request, Response, Server, http_server, redirect
 from ticking import DELIVER, Bench, bench
 
-from nexo_poller.builtins.cursor import CursorUnreadable
+from nexo_poller.builtins.cursor import MOST_WAITING, Cursor, CursorUnreadable
 from nexo_poller.builtins.rss import RssConfig, RssPoller
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, PermanentError, TransientError
@@ -144,11 +144,34 @@ async def test_last_modified_is_given_back_too() -> None:
 
 async def test_while_entries_wait_no_304_holds_them_back() -> None:
     async with polling(first_tick="all", max_per_tick=2) as (job, server):
-        server.routes["/feed"] = revalidating(letters("c", "b", "a"), '"v1"')
+        server.routes["/feed"] = revalidating(letters("e", "d", "c", "b", "a"), '"v1"')
         assert await job.texts() == ["a", "b"]
-        assert await job.texts() == ["c"]
+        assert await job.texts() == ["c", "d"]
+        assert await job.texts() == ["e"]
         assert (await job.tick()).next_cursor is None
-        assert "if-none-match" not in server.requests[1].headers
+        assert [request.headers.get("if-none-match") for request in server.requests] == [None, *['"v1"'] * 3]
+
+
+async def test_an_entry_that_leaves_the_feed_while_it_waits_is_sent_all_the_same() -> None:
+    async with polling(first_tick="all", max_per_tick=2) as (job, server):
+        server.routes["/feed"] = serving(letters("d", "c", "b", "a"))
+        assert await job.texts() == ["a", "b"]
+        server.routes["/feed"] = serving(letters("g", "f", "e"))
+        assert await job.texts() == ["c", "d"]
+        assert await job.texts() == ["e", "f"]
+        assert await job.texts() == ["g"]
+        assert await job.texts() == []
+
+
+async def test_what_may_wait_is_limited_and_the_rest_stays_in_the_feed_until_there_is_room() -> None:
+    names = [f"{number:04}" for number in range(MOST_WAITING + 3)]
+    async with polling(first_tick="all", max_per_tick=2) as (job, server):
+        server.routes["/feed"] = revalidating(letters(*reversed(names)), '"v1"')
+        assert await job.texts() == names[:2]
+        assert len(Cursor.from_bytes("rss", job.cursor or b"").waiting) == MOST_WAITING
+        assert await job.texts() == names[2:4]
+        assert await job.texts() == names[4:6]
+        assert [request.headers.get("if-none-match") for request in server.requests] == [None, None, '"v1"']
 
 
 async def test_the_validators_of_another_url_are_not_sent() -> None:

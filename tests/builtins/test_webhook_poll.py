@@ -40,11 +40,20 @@ async def polling(document: Any = (), **config: Any) -> AsyncIterator[tuple[Benc
         yield job, server
 
 
+async def test_an_item_that_leaves_the_list_while_it_waits_is_sent_all_the_same() -> None:
+    async with polling(items(1, 2, 3, 4), max_per_tick=2) as (job, server):
+        assert await job.texts() == ["n1", "n2"]
+        server.routes["/items"] = answering(items(5))
+        assert await job.texts() == ["n3", "n4"]
+        assert await job.texts() == ["n5"]
+        assert await job.texts() == []
+
+
 async def test_new_items_come_in_the_order_of_the_list_and_what_exceeds_max_per_tick_next() -> None:
     async with polling(items(3, 1, 2), max_per_tick=2) as (job, server):
         assert await job.texts() == ["n3", "n1"]
         server.routes["/items"] = answering(items(4, 3, 1, 2))
-        assert await job.texts() == ["n4", "n2"]
+        assert await job.texts() == ["n2", "n4"]
         assert await job.texts() == []
 
 
