@@ -28,7 +28,7 @@ from attrs import Factory, define, field, frozen
 from nexo_poller.breaker import breaker
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import Settings
-from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError
+from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError, StoreRefused
 from nexo_poller.failures import describe
 from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
@@ -284,6 +284,8 @@ class RunningJob:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + SHIELD):
                     await self.machine.store.commit(claim, commit)
                     break
+            except StoreRefused:
+                raise
             except StoreError as error:
                 log.warning("job '%s': not committed yet: %s", self.bound.spec.id, error)
             if trio.current_time() > held.deadline:

@@ -6,23 +6,31 @@ from typing import Final, TypeVar
 
 import trio
 
-from nexo_poller.errors import StoreError
+from nexo_poller.errors import StoreError, StoreRefused
 
 T = TypeVar("T")
 SHIELD: Final = 5.0  # seconds for which a write may hold up a cancellation (C3)
 PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
 
 log = logging.getLogger(__name__)
 
 
 async def answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """The store's answer, asked for again after every `StoreError`; all its calls may be repeated (L2)."""
+    """The store's answer, asked for again after every `StoreError`; all its calls may be repeated (L2).
+
+    The pauses double up to `LONGEST_PAUSE`. Raises `StoreRefused`: a damaged file will not mend itself.
+    """
+    pause = PAUSE
     while True:
         try:
             return await ask()
+        except StoreRefused:
+            raise
         except StoreError as error:
-            log.warning("%s", error)
-        await trio.sleep(PAUSE)
+            log.warning("%s; asking again in %g s", error, pause)
+        await trio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 async def finished_shielded(write: Callable[[], Awaitable[None]]) -> None:

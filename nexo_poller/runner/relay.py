@@ -94,6 +94,7 @@ class Relay:
         self._finishing = True
         self.wake()
         if self._under_way:
+            self._idle = trio.Event()
             await self._idle.wait()
 
     async def run(self) -> None:

@@ -129,7 +129,8 @@ class PollerRunner:
         Jobs that are rejected are logged and listed, and the others run. Without a configuration, or with `enabled:
         false`, this reports started and returns.
 
-        Raises `StoreError` if the store cannot be opened, `RuntimeError` if the runner serves already.
+        Raises `StoreError` if the store cannot be opened; `StoreRefused` if it turns out damaged later; `RuntimeError`
+        if the runner serves already. What is raised while jobs run comes in exception groups, as from any nursery.
         """
         if self.config is None or not self.config.settings.enabled:
             task_status.started()

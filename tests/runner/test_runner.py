@@ -181,6 +181,18 @@ class TestDelivery:
         assert running.metric("poller_ticks_total", status="ok", **labels) == 2
         assert running.metric("poller_ticks_total", status="skipped", **labels) == 4
 
+    async def test_shutdown_waits_for_the_delivery_under_way(self, tmp_path: Path, autojump_clock: MockClock) -> None:
+        delivered = []
+
+        async def slow(event: Any) -> None:
+            await trio.sleep(3)
+            delivered.append(event.payload["text"])
+
+        async with daemon(tmp_path, act=counting) as running:
+            running.runner.subscribe("plugin.outbound.>", slow)
+            await trio.sleep(61)
+        assert delivered == ["1", "2"]
+
 
 class TestFailure:
     async def test_transient_errors_back_off_and_alert_once_and_say_when_it_is_over(
