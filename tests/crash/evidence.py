@@ -21,14 +21,15 @@ class Evidence:
     held: int
 
     def covers(self, item: str) -> bool:
-        """Whether the cursor of its job is beyond this item."""
+        """Whether the cursor of its job is beyond this item, and does not keep it for later."""
         job, _, n = item.partition(" ")
         cursor = self.cursors[job]
         if cursor is None:
             return False
         if job == "numbers":
             return int(n) <= int(cursor)
-        return digest(n) in Cursor.from_bytes("webhook_poll", cursor).seen.digests
+        listed = Cursor.from_bytes("webhook_poll", cursor)
+        return digest(n) in listed.seen.digests and item not in listed.waiting
 
 
 def look_at(db: Path) -> Evidence:
