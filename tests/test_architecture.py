@@ -29,7 +29,7 @@ FLOORS: Final = (
     {"broker"},
     {
         *("alerts", "backoff", "breaker", "clock", "config", "cron", "daylight", "dotted", "errors", "failures"),
-        *("masking", "poller", "schedule", "seen", "slots", "state", "template", "timetable", "walltimes"),
+        *("masking", "plan", "poller", "schedule", "seen", "slots", "state", "template", "timetable", "walltimes"),
     },
 )
 PURE: Final = FLOORS[-1] | {"event"}  # which makes messages, a broker's word, and is as pure
