@@ -41,6 +41,8 @@ class TransientError(TickError):
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
+        if retry_after is not None and not isinstance(retry_after, timedelta):
+            raise TypeError(f"retry_after is a timedelta or None, not {type(retry_after).__name__}")
         self.retry_after = retry_after
 
 
@@ -107,7 +109,7 @@ class HostHeld(NexoPollerError):
     def __init__(self, host: str, wait: timedelta) -> None:
         super().__init__(f"{host} asked to be left alone for another {wait.total_seconds():.0f} s")
         self.host = host
-        self.wait = wait
+        self.wait = min(max(wait, timedelta(seconds=1)), timedelta(hours=1))
 
 
 class LeaseLost(NexoPollerError):

@@ -99,6 +99,7 @@ def event_json(event: Event) -> bytes:
 def _message(topic: str, payload: Any, id: str, timestamp: datetime) -> Message:  # noqa: A002 - the field's name
     event = Event(id=id, timestamp=timestamp, topic=topic, source=SOURCE, session_id=None, payload=payload)
     body = event_json(event)
+    topic.encode()  # half a surrogate pair in it is a ValueError, too
     if len(body) > MAX_BODY_BYTES:
         raise ValueError(f"its event has {len(body):,} bytes of JSON, and at most {MAX_BODY_BYTES:,} may travel")
     return Message(id=id, topic=topic, body=body)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
 
-LONGEST_ERROR = 1_000  # characters of an error that are kept
+LONGEST_ERROR = 1_000  # characters of an error that are kept, once it is masked
 
 
 def classify(error: BaseException) -> TransientError | PermanentError | HostHeld:
@@ -25,14 +25,19 @@ def classify(error: BaseException) -> TransientError | PermanentError | HostHeld
 
 
 def describe(error: BaseException) -> str:
-    """The error's own words, cut at `LONGEST_ERROR`; its type where it has none."""
-    return (str(error) or type(error).__name__)[:LONGEST_ERROR]
+    """The error's own words, as UTF-8 can hold them; its type where it has none."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot even be told
+        words = ""
+    return (words or type(error).__name__).encode(errors="replace").decode()
 
 
 def _transient(error: BaseException) -> TransientError:
     if isinstance(error, TransientError):
         return error
-    return TransientError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    name, words = type(error).__name__, describe(error)
+    return TransientError(name if words == name else f"{name}: {words}")
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -29,7 +29,7 @@ from nexo_poller.breaker import breaker
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import Settings
 from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError, StoreRefused
-from nexo_poller.failures import describe
+from nexo_poller.failures import LONGEST_ERROR, describe
 from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
@@ -181,6 +181,7 @@ class RunningJob:
         try:
             await self._tick(claim, self._ticking, self._rules(random.random()).scheduled)  # noqa: S311 - no secret
         except LeaseLost as lost:
+            self._until = self.machine.clock.now()
             log.warning("%s; nothing of this tick was saved", lost)
         finally:
             self._ticking = None
@@ -225,8 +226,6 @@ class RunningJob:
         try:
             outcome = await self._outcome_while_held(claim, held)
             await self._commit(claim, held, outcome, follow(claim, outcome))
-        except LeaseLost:
-            raise
         except BaseException:
             await finished_shielded(lambda: self.machine.store.release(claim.lease))
             raise
@@ -238,7 +237,6 @@ class RunningJob:
         async with held.kept():
             outcomes.append(await self._outcome(claim.state, claim.now, claim.lease.fence))
         if not outcomes:
-            self._until = self.machine.clock.now()
             raise LeaseLost(claim.lease.key, claim.lease.fence)
         return outcomes[0]
 
@@ -266,7 +264,9 @@ class RunningJob:
                 outgoing = tuple(sender.everything(ended.deliver, host.published, limit))
             except PermanentError as error:
                 ended = error
-        said = "" if isinstance(ended, TickAck) else machine.mask(describe(ended))
+            except Exception as error:  # noqa: BLE001 - still the poller's own values: they must not end the daemon
+                ended = PermanentError(f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}")
+        said = "" if isinstance(ended, TickAck) else machine.mask(describe(ended))[:LONGEST_ERROR]
         return Outcome(ended=ended, error=said, outgoing=outgoing, duration=duration, now=now + duration)
 
     async def _commit(self, claim: Claim, held: HeldLease, outcome: Outcome, step: Step) -> None:

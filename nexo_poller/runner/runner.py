@@ -284,9 +284,15 @@ class PollerRunner:
         done, ended = trio.Event(), list[outcome.Outcome[T]]()
 
         async def run() -> None:
-            ended.append(await outcome.acapture(work))
-            done.set()
+            try:
+                ended.append(outcome.Value(await work()))
+            except Exception as error:  # noqa: BLE001 - it is the caller's; a cancellation is the runner's own
+                ended.append(outcome.Error(error))
+            finally:
+                done.set()
 
         self._serving.nursery.start_soon(run)
         await done.wait()
+        if not ended:
+            raise RuntimeError("the runner stopped before this had ended")
         return ended[0].unwrap()

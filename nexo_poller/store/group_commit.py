@@ -104,6 +104,12 @@ class GroupCommit:
 
     def _transact(self, batch: tuple[_Call, ...]) -> None:
         try:
+            self.db.begin()
+        except Exception as error:  # noqa: BLE001 - the database cannot be had, whoever asks: nobody is to ask again
+            for call in batch:
+                call.result = outcome.Error(error)
+            return
+        try:
             self._together(batch)
         except Exception:  # noqa: BLE001 - whatever it was, it is raised again to the caller whose call brings it about
             self.db.roll_back()
@@ -111,7 +117,6 @@ class GroupCommit:
                 call.result = outcome.capture(self._alone, call)
 
     def _together(self, batch: tuple[_Call, ...]) -> None:
-        self.db.begin()
         for call in batch:
             call.result = _answer(call)
         self.db.commit()

@@ -192,6 +192,7 @@ def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
         _reschedule(db, job_id, fingerprint, timetable.first(now), None)
     elif known != fingerprint:
         state, _ = _read(db, job_id)
+        db.execute(FENCE_OUT, (job_id,))  # a tick under way would put the old schedule's slot back
         pause = None if state.pause_reason == FIRED else state.pause_reason
         _reschedule(db, job_id, fingerprint, timetable.anchored(state.created_at).rescheduled(now), pause)
     state, lease = _read(db, job_id)

@@ -1,11 +1,12 @@
 """The runner as a whole, in virtual time, on a real store."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from attrs import evolve
 from daemon import Script, counting, daemon, job, nothing, text
 from trio.testing import MockClock
 
@@ -306,6 +307,60 @@ class TestFailure:
         async with daemon(tmp_path, act=odd) as running:
             await trio.sleep(1)
             assert (await running.runner.job("inbox")).last_status == "permanent"
+
+
+class Untellable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+async def raise_(error: Exception) -> TickAck:
+    await trio.lowlevel.checkpoint()
+    raise error
+
+
+async def publish(ctx: Ctx, topic: Any, payload: Any) -> TickAck:
+    await ctx.host.broker_publish(topic, payload)
+    return TickAck()
+
+
+async def acked(**fields: Any) -> TickAck:
+    await trio.lowlevel.checkpoint()
+    return TickAck(**fields)
+
+
+NO_CHANNEL: dict[str, Any] = {"channel": None}
+ODD_TICKS: dict[str, Any] = {
+    "retry_after": lambda _: raise_(TransientError("x", retry_after=60)),  # type: ignore[arg-type]
+    "surrogate": lambda _: raise_(TransientError("half a pair \ud800")),
+    "untellable": lambda _: raise_(Untellable()),
+    "forever": lambda _: raise_(HostHeld("h", timedelta.max)),
+    "hint": lambda _: acked(next_interval_hint=60),
+    "metrics": lambda _: acked(metrics=None),
+    "many": lambda _: acked(metrics=TickMetrics(items_seen=2**70)),
+    "dicts": lambda _: acked(deliver=[{"channel": "telegram"}]),
+    "channel": lambda _: acked(deliver=[evolve(text("x"), **NO_CHANNEL)]),
+    "naive": lambda _: acked(deliver=[text("x", not_before=datetime(2026, 1, 1))]),  # noqa: DTZ001 - the mistake
+    "payload": lambda ctx: publish(ctx, "a.b", "text"),
+    "topic": lambda ctx: publish(ctx, None, b""),
+    "half": lambda ctx: publish(ctx, "a.\ud800", b"{}"),
+}
+
+
+@pytest.mark.parametrize("mistake", ODD_TICKS)
+async def test_no_mistake_of_one_poller_ends_the_daemon(
+    tmp_path: Path, autojump_clock: MockClock, mistake: str
+) -> None:
+    async def act(ctx: Ctx) -> TickAck:
+        return await (ODD_TICKS[mistake](ctx) if ctx.job_id == "odd" else counting(ctx))
+
+    async with daemon(tmp_path, job("odd"), job("fine"), act=act) as running:
+        await trio.sleep(61)
+        odd = await running.runner.job("odd")
+        fine = await running.runner.history("fine")
+    assert odd.last_status in {"transient", "permanent", "skipped"}
+    assert odd.last_error
+    assert [tick.status for tick in fine] == ["ok", "ok"]
 
 
 class TestLease:
