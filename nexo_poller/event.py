@@ -69,6 +69,11 @@ def published_message(topic: str, payload: bytes, *, id: str, timestamp: datetim
 
     `timestamp` is aware. Raises `HostError` if the topic is none, or the payload neither JSON nor UTF-8, or too large.
     """
+    given: tuple[Any, Any] = (topic, payload)
+    if not isinstance(given[0], str) or not isinstance(given[1], bytes):
+        raise HostError(
+            f"a topic is a str and a payload bytes, not {type(topic).__name__} and {type(payload).__name__}"
+        )
     if fault := topic_fault(topic):
         raise HostError(f"the topic '{topic}' {fault}")
     try:

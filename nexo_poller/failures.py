@@ -37,7 +37,9 @@ def _transient(error: BaseException) -> TransientError:
     if isinstance(error, TransientError):
         return error
     name, words = type(error).__name__, describe(error)
-    return TransientError(name if words == name else f"{name}: {words}")
+    transient = TransientError(name if words == name else f"{name}: {words}")
+    transient.__cause__ = error
+    return transient
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from attrs import define, field
 
 from nexo_poller.config.model import JobSpec
 from nexo_poller.errors import CredentialsMissing, HostError
+from nexo_poller.event import published_message
 from nexo_poller.masking import Mask
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse, LogLevel
 
@@ -43,6 +45,9 @@ class InProcessHost:
 
     async def broker_publish(self, topic: str, payload: bytes) -> None:
         """See `PollerHost`."""
+        published_message(
+            topic, payload, id="", timestamp=datetime.min.replace(tzinfo=UTC)
+        )  # as far as it can be said yet
         self.published.append((topic, payload))
 
     async def credentials_get(self, channel: str) -> Mapping[str, Any]:
@@ -54,7 +59,8 @@ class InProcessHost:
 
     async def log(self, level: LogLevel, message: str, fields: Mapping[str, Any] | None = None) -> None:
         """See `PollerHost`."""
-        extra = {"job_id": self.job.id, "kind": self.job.kind, **(fields or {})}
+        said = {name: self.mask(value) if isinstance(value, str) else value for name, value in (fields or {}).items()}
+        extra = {"job_id": self.job.id, "kind": self.job.kind, **said}
         log.log(LEVELS[level], "%s", self.mask(message), extra={"fields": extra})
 
     async def metric_inc(self, name: str, labels: Mapping[str, str] | None = None) -> None:

@@ -43,8 +43,12 @@ class Timetable:
         return self._due(self.schedule.next_slot(moment))
 
     def rescheduled(self, now: datetime) -> Due | None:
-        """What is due after the schedule was changed, or its job reset: an `at` is armed again."""
+        """What is due after the schedule was changed: an `at` is armed again."""
         return self._due(self.schedule.at) if isinstance(self.schedule, At) else self.after(now)
+
+    def restarted(self, now: datetime) -> Due | None:
+        """What is due after a reset: an `at` is armed again, and if it has passed, for now (T8)."""
+        return self._due(max(self.schedule.at, now)) if isinstance(self.schedule, At) else self.after(now)
 
     def hinted(self, hint: timedelta, now: datetime) -> Due:
         """The one wait that a poller asked for; the phase resumes after it (T4)."""

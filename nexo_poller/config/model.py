@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from attrs import Factory, field, frozen
-from attrs.validators import ge, gt
+from attrs.validators import ge, gt, le
 
 from nexo_poller.config.problems import Where, nowhere
 from nexo_poller.errors import Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
+from nexo_poller.timetable import Misfire
 
-Misfire = Literal["run", "skip"]
 NO_TIME = timedelta()
 
 
@@ -24,7 +24,7 @@ class Settings:
     enabled: bool = True
     state_db: Path = Path("./data/poller.db")
     default_jitter: timedelta = field(default=timedelta(milliseconds=5000), validator=ge(NO_TIME))
-    lease_ttl_factor: float = field(default=2.0, validator=gt(0))
+    lease_ttl_factor: float = field(default=2.0, validator=[gt(0), le(1000)])
     failure_alert_cooldown: timedelta = field(default=timedelta(seconds=3600), validator=ge(NO_TIME))
     breaker_threshold: int = field(default=5, validator=ge(1))
     max_concurrent_ticks: int = field(default=64, validator=ge(1))

@@ -12,11 +12,12 @@ from typing import Any, Final
 from attrs import field, frozen
 from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
 
-from nexo_poller.config.model import Misfire, Settings
+from nexo_poller.config.model import Settings
 from nexo_poller.config.names import check_credentials, check_job_id, check_routes
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
+from nexo_poller.timetable import Misfire
 
 TEN_YEARS_SECS: Final = 3650 * 24 * 3600  # beyond it, a number is a slip of the pen
 MANY: Final = 1_000_000

@@ -17,78 +17,73 @@ A run by hand cuts a running tick short and takes its place; the schedule goes o
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import trio
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define
 
 from nexo_poller.breaker import breaker
-from nexo_poller.clock import Clock
-from nexo_poller.config.model import Settings
-from nexo_poller.errors import JobRefused, LeaseLost, PermanentError, StoreError, StoreRefused
-from nexo_poller.failures import LONGEST_ERROR, describe
-from nexo_poller.host import Agents, InProcessHost
-from nexo_poller.masking import Mask
-from nexo_poller.poller import PollContext, TickAck
+from nexo_poller.config.model import JobSpec
+from nexo_poller.errors import JobRefused, LeaseLost
 from nexo_poller.runner.lease import HeldLease
-from nexo_poller.runner.metrics import Metrics
-from nexo_poller.runner.outcome import DryRun, Outcome, Rules, TickReport, record
-from nexo_poller.runner.outgoing import Sender, write_audit
-from nexo_poller.runner.patience import PAUSE, SHIELD, answered, finished_shielded
-from nexo_poller.runner.tick import run_tick
-from nexo_poller.state import JobState, Step
-from nexo_poller.store import Claim, ClaimRequest, Commit, NotNow, Outgoing, Store
-from nexo_poller.timetable import Timetable
-
-if TYPE_CHECKING:
-    import httpx
-
-    from nexo_poller.config.binding import BoundJob
-    from nexo_poller.http.pools import HttpPools
+from nexo_poller.runner.outcome import DryRun, Rules, TickReport, rehearsal, report
+from nexo_poller.runner.patience import answered
+from nexo_poller.runner.tick import inside
+from nexo_poller.runner.ticker import Follow, Ticked, Ticker
+from nexo_poller.state import JobState
+from nexo_poller.store import Claim, ClaimRequest, NotNow
 
 SHORTEST_LEASE: Final = timedelta(seconds=30)
 LEASE_BEYOND_TIMEOUT: Final = timedelta(seconds=30)
-LIMITS_IN_CONFIG: Final = ("allow_private_networks", "max_body_bytes")
 
 log = logging.getLogger(__name__)
 claim_numbers = count()
 
 
-@frozen(kw_only=True)
-class Machine:
-    """What all jobs of a runner share."""
+@define(eq=False)
+class Turn:
+    """A slot's turn, from before the claim to after the commit."""
 
-    store: Store
-    clock: Clock
-    http: "HttpPools"
-    metrics: Metrics
-    settings: Settings
-    agents: Agents
-    mask: Mask
-    places: trio.CapacityLimiter
-    wake_relay: Callable[[], None]
+    _scope: trio.CancelScope = Factory(trio.CancelScope)
+    _over: trio.Event = Factory(trio.Event)
+
+    async def take(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run the slot, unless and until cut short."""
+        try:
+            with self._scope:
+                await run()
+        finally:
+            self._over.set()
+
+    async def cut_short(self) -> None:
+        """Cancel the turn; return when nothing of it is left."""
+        self._scope.cancel()
+        await self._over.wait()
 
 
 @define(eq=False, kw_only=True)
 class RunningJob:
     """A job's task, and the handles on it."""
 
-    bound: "BoundJob"
-    timetable: Timetable
-    machine: Machine
+    ticker: Ticker
     _until: datetime | None
+    _slot: datetime | None
     _woken: trio.Event = Factory(trio.Event)
     _scope: trio.CancelScope = Factory(trio.CancelScope)
     _gone: trio.Event = Factory(trio.Event)
-    _ticking: HeldLease | None = None
-    _tick_gone: trio.Event | None = None
+    _turn: Turn | None = None
     _by_hand: trio.Event | None = None
     _finishing: bool = False
     _is_busy: bool = False
-    _http: "httpx.AsyncClient | None" = field(default=None, repr=False)
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job as the configuration has it."""
+        return self.ticker.bound.spec
 
     async def run(self) -> None:
         """Run slot after slot until stopped or finished."""
@@ -96,8 +91,8 @@ class RunningJob:
             with self._scope:
                 while not self._finishing:
                     await self._sleep()
-                    async with self.machine.places:
-                        await self._run_slot()
+                    async with self.ticker.machine.places:
+                        await self._take_turn()
         finally:
             self._gone.set()
 
@@ -120,45 +115,34 @@ class RunningJob:
         await self._gone.wait()
 
     async def run_by_hand(self) -> TickReport:
-        """Run one tick now and commit it (R5). Raises `JobRefused` while another run by hand is under way."""
+        """Run one tick now and commit it (R5).
+
+        Raises `JobRefused` while another run by hand is under way, and if the run was fenced out before its end.
+        """
         if self._by_hand is not None:
-            raise JobRefused(self.bound.spec.id, "it is being run by hand already; wait for that run to end")
+            raise JobRefused(self.spec.id, "it is being run by hand already; wait for that run to end")
         self._by_hand = trio.Event()
         try:
-            await self._cut_short()
-            request, sent = self._request(), trio.current_time()
-            claim = await answered(lambda: self.machine.store.seize(request))
-            held = HeldLease(self.machine.store, claim.lease, request.ttl, sent)
-            outcome = await self._tick(claim, held, self._rules(0).by_hand)
+            if self._turn is not None:
+                await self._turn.cut_short()
+            async with self._place():
+                request, sent = self._request(), trio.current_time()
+                claim = await answered(lambda: self.ticker.machine.store.seize(request))
+                ticked = await self._tick(claim, request.ttl, sent, self._rules(0).by_hand)
+        except LeaseLost as lost:
+            raise JobRefused(self.spec.id, "it was reset, or claimed, during this run; nothing was saved") from lost
         finally:
             self._by_hand.set()
             self._by_hand = None
             self.wake()
-        return TickReport(
-            status=outcome.status,
-            items_seen=outcome.items.items_seen,
-            items_dispatched=outcome.items.items_dispatched,
-            deliveries=len(outcome.outgoing),
-            error=outcome.error or None,
-        )
+        return report(ticked.outcome)
 
     async def dry_run(self, state: JobState) -> DryRun:
         """Run one tick that is not committed: nothing is claimed, fenced or sent."""
-        outcome = await self._outcome(state, self.machine.clock.now(), fence=0)
-        moved = outcome.ended.next_cursor if isinstance(outcome.ended, TickAck) else None
-        return DryRun(
-            status=outcome.status,
-            items_seen=outcome.items.items_seen,
-            items_dispatched=outcome.items.items_dispatched,
-            outgoing=outcome.outgoing,
-            cursor_before=state.cursor,
-            cursor_after=state.cursor if moved is None else moved,
-            error=outcome.error or None,
-        )
+        return rehearsal(state, await self.ticker.outcome(state, self._now(), fence=0))
 
     async def _sleep(self) -> None:
-        now = self.machine.clock.now()
-        pause = math.inf if self._until is None else (self._until - now).total_seconds()
+        pause = math.inf if self._until is None else (self._until - self._now()).total_seconds()
         if pause > 0:
             with trio.CancelScope(deadline=trio.current_time() + pause):
                 await self._woken.wait()
@@ -167,178 +151,70 @@ class RunningJob:
         if self._by_hand is not None:
             await self._by_hand.wait()
 
-    async def _run_slot(self) -> None:
+    async def _take_turn(self) -> None:
         if self._finishing or self._by_hand is not None:
             return
+        self._turn = Turn()
+        try:
+            await self._turn.take(self._claim_and_tick)
+        finally:
+            self._turn = None
+
+    async def _claim_and_tick(self) -> None:
         request, sent = self._request(), trio.current_time()
-        claim = await answered(lambda: self.machine.store.claim(request))
+        claim = await answered(lambda: self.ticker.machine.store.claim(request))
         if isinstance(claim, NotNow):
             self._hear(claim)
             return
         self._is_busy = False
         self._warn_of(claim)
-        self._ticking = HeldLease(self.machine.store, claim.lease, request.ttl, sent)
+        follow = self._rules(random.random()).scheduled  # noqa: S311 - no secret
         try:
-            await self._tick(claim, self._ticking, self._rules(random.random()).scheduled)  # noqa: S311 - no secret
+            ticked = await self._tick(claim, request.ttl, sent, follow)
         except LeaseLost as lost:
-            self._until = self.machine.clock.now()
+            self._until = self._now()
             log.warning("%s; nothing of this tick was saved", lost)
-        finally:
-            self._ticking = None
-            if self._tick_gone is not None:
-                self._tick_gone.set()
+        else:
+            due = None if ticked.state.pause_reason is not None else ticked.state.due
+            self._until, self._slot = (due.at, due.slot) if due else (None, None)
 
-    async def _cut_short(self) -> None:
-        """Cancel the tick that is under way, if one is; return when it is gone."""
-        if self._ticking is not None:
-            self._tick_gone = trio.Event()
-            self._ticking.give_up()
-            await self._tick_gone.wait()
-            self._tick_gone = None
+    async def _tick(self, claim: Claim, ttl: timedelta, sent: float, follow: Follow) -> Ticked:
+        """Raises `LeaseLost`. `sent`: when the claim was, by `trio.current_time()`."""
+        held = HeldLease(self.ticker.machine.store, claim.lease, ttl, sent)
+        return await self.ticker.run(claim, held, follow)
 
     def _request(self) -> ClaimRequest:
-        settings, timeout = self.machine.settings, self._timeout()
-        ttl = settings.lease_ttl_factor * self.timetable.interval(self._until or self.machine.clock.now())
+        settings, timetable = self.ticker.machine.settings, self.ticker.timetable
+        ttl = settings.lease_ttl_factor * timetable.interval(self._slot or self._now())
         return ClaimRequest(
             id=f"{id(self)}-{next(claim_numbers)}",
-            timetable=self.timetable,
-            ttl=min(max(ttl, SHORTEST_LEASE), timeout + LEASE_BEYOND_TIMEOUT),
+            timetable=timetable,
+            ttl=min(max(ttl, SHORTEST_LEASE), self.ticker.timeout + LEASE_BEYOND_TIMEOUT),
             max_pending=settings.max_pending_per_job,
         )
 
+    def _place(self) -> AbstractAsyncContextManager[object]:
+        """A place among the ticks (L1); a run asked for from inside a tick goes by the place of that tick, which waits."""
+        return nullcontext() if inside.get() else self.ticker.machine.places
+
     def _hear(self, answer: NotNow) -> None:
-        self._until = answer.until
+        self._until, self._slot = answer.until, answer.slot
         if answer.skipped and not (answer.why == "busy" and self._is_busy):  # a busy slot is one, however often seen
-            self._count(lambda metrics: metrics.skipped(self.bound.spec))
+            self.ticker.count(lambda metrics: metrics.skipped(self.spec))
         self._is_busy = answer.why == "busy"
 
     def _warn_of(self, claim: Claim) -> None:
-        spec, errors = self.bound.spec, claim.state.consecutive_errors
+        errors = claim.state.consecutive_errors
         if claim.is_takeover:
-            self._count(lambda metrics: metrics.takeover(spec.id))
-            log.warning("job '%s': took its lease over from a holder that did not give it back", spec.id)
+            self.ticker.count(lambda metrics: metrics.takeover(self.spec.id))
+            log.warning("job '%s': took its lease over from a holder that did not give it back", self.spec.id)
         if errors:
-            state = breaker(errors, self.machine.settings.breaker_threshold, due=True)
-            self._count(lambda metrics: metrics.health(spec.id, errors, state))
-
-    async def _tick(self, claim: Claim, held: HeldLease, follow: Callable[[Claim, Outcome], Step]) -> Outcome:
-        """Run and commit a tick under a lease, which is given back whatever happens. Raises `LeaseLost`."""
-        try:
-            outcome = await self._outcome_while_held(claim, held)
-            await self._commit(claim, held, outcome, follow(claim, outcome))
-        except BaseException:
-            await finished_shielded(lambda: self.machine.store.release(claim.lease))
-            raise
-        return outcome
-
-    async def _outcome_while_held(self, claim: Claim, held: HeldLease) -> Outcome:
-        """Run the poller; raises `LeaseLost` if the lease ends first."""
-        outcomes: list[Outcome] = []
-        async with held.kept():
-            outcomes.append(await self._outcome(claim.state, claim.now, claim.lease.fence))
-        if not outcomes:
-            raise LeaseLost(claim.lease.key, claim.lease.fence)
-        return outcomes[0]
-
-    async def _outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
-        """Run the poller once, on the cursor of `state`, at `now`."""
-        spec, machine, began = self.bound.spec, self.machine, trio.current_time()
-        host = InProcessHost(job=spec, agents=machine.agents, count=self._count_custom, mask=machine.mask)
-        context: PollContext[Any] = PollContext(
-            job_id=spec.id,
-            agent_id=spec.agent,
-            kind=spec.kind,
-            config=self.bound.config,
-            cursor=state.cursor,
-            now=now,
-            interval_hint=self.timetable.interval(state.due.slot if state.due else now),
-            host=host,
-            open_http=self._open_http,
-        )
-        ended = await run_tick(self.bound.poller, context, self._timeout())
-        duration = timedelta(seconds=trio.current_time() - began)
-        outgoing: tuple[Outgoing, ...] = ()
-        if isinstance(ended, TickAck) and (ended.deliver or host.published):
-            try:
-                sender, limit = self._sender(fence, now + duration), machine.settings.max_pending_per_job
-                outgoing = tuple(sender.everything(ended.deliver, host.published, limit))
-            except PermanentError as error:
-                ended = error
-            except Exception as error:  # noqa: BLE001 - still the poller's own values: they must not end the daemon
-                ended = PermanentError(f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}")
-        said = "" if isinstance(ended, TickAck) else machine.mask(describe(ended))[:LONGEST_ERROR]
-        return Outcome(ended=ended, error=said, outgoing=outgoing, duration=duration, now=now + duration)
-
-    async def _commit(self, claim: Claim, held: HeldLease, outcome: Outcome, step: Step) -> None:
-        """Save the tick whole, however often that takes, while the lease lasts (C4). Raises `LeaseLost`."""
-        outgoing = (*outcome.outgoing, *self._alerts(step, claim.lease.fence, outcome.now))
-        commit = Commit(
-            state=step.state,
-            tick=record(claim, outcome, len(outgoing)),
-            outgoing=outgoing,
-            history=self.machine.settings.history_per_job,
-        )
-        while True:
-            try:
-                # The tick has had its effects outside; cancelled now, they would only be repeated.
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + SHIELD):
-                    await self.machine.store.commit(claim, commit)
-                    break
-            except StoreRefused:
-                raise
-            except StoreError as error:
-                log.warning("job '%s': not committed yet: %s", self.bound.spec.id, error)
-            if trio.current_time() > held.deadline:
-                raise LeaseLost(claim.lease.key, claim.lease.fence)
-            await trio.sleep(PAUSE)
-        self._until = step.state.due.at if step.state.due and step.state.pause_reason is None else None
-        self._tell(outcome, step.state, bool(outgoing))
-
-    def _alerts(self, step: Step, fence: int, now: datetime) -> tuple[Outgoing, ...]:
-        if step.alert is None:
-            return ()
-        if self.bound.spec.failure_to is None:
-            log.error("%s", step.alert)
-            return ()
-        return (self._sender(fence, now).alert(step.alert, self.bound.spec.failure_to),)
-
-    def _tell(self, outcome: Outcome, state: JobState, has_messages: bool) -> None:
-        """Everybody who waits for a commit."""
-        spec, items, errors = self.bound.spec, outcome.items, state.consecutive_errors
-        latency_ms = outcome.duration / timedelta(milliseconds=1)
-        health = breaker(errors, self.machine.settings.breaker_threshold, due=False)
-        self._count(lambda m: m.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched))
-        self._count(lambda m: m.health(spec.id, errors, health))
-        if has_messages:
-            self.machine.wake_relay()
-        if isinstance(outcome.ended, TickAck):
-            write_audit(spec, self.machine.agents, outcome.ended.deliver)
-        else:
-            log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
-
-    def _count(self, count: Callable[[Metrics], None]) -> None:
-        try:
-            count(self.machine.metrics)
-        except Exception:  # a tick must not fail, or be repeated, because nobody could count it
-            log.exception("job '%s': metrics failed", self.bound.spec.id)
-
-    def _count_custom(self, name: str, labels: Mapping[str, str]) -> None:
-        self._count(lambda metrics: metrics.custom(name, labels))
+            state = breaker(errors, self.ticker.machine.settings.breaker_threshold, due=True)
+            self.ticker.count(lambda metrics: metrics.health(self.spec.id, errors, state))
 
     def _rules(self, luck: float) -> Rules:
-        return Rules(spec=self.bound.spec, timetable=self.timetable, settings=self.machine.settings, luck=luck)
+        settings = self.ticker.machine.settings
+        return Rules(spec=self.spec, timetable=self.ticker.timetable, settings=settings, luck=luck)
 
-    def _sender(self, fence: int, now: datetime) -> Sender:
-        machine = self.machine
-        return Sender(job=self.bound.spec, agents=machine.agents, store_id=machine.store.store_id, fence=fence, now=now)
-
-    def _timeout(self) -> timedelta:
-        return self.bound.spec.tick_timeout or self.machine.settings.tick_timeout
-
-    def _open_http(self) -> "httpx.AsyncClient":
-        """One client for all ticks of the job, so that a host's hold on it is its own (R6)."""
-        if self._http is None:
-            config = self.bound.config
-            limits = {name: getattr(config, name) for name in LIMITS_IN_CONFIG if hasattr(config, name)}
-            self._http = self.machine.http.client(**limits)
-        return self._http
+    def _now(self) -> datetime:
+        return self.ticker.machine.clock.now()

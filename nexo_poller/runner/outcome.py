@@ -12,6 +12,7 @@ from nexo_poller.poller import TickAck, TickMetrics
 from nexo_poller.runner.tick import Ended
 from nexo_poller.state import (
     AlertPolicy,
+    JobState,
     Status,
     Step,
     after_ack,
@@ -126,6 +127,31 @@ class Rules:
             threshold=self.settings.breaker_threshold,
             cooldown=self.settings.failure_alert_cooldown,
         )
+
+
+def report(outcome: Outcome) -> TickReport:
+    """A tick, as told to whoever asked for it."""
+    return TickReport(
+        status=outcome.status,
+        items_seen=outcome.items.items_seen,
+        items_dispatched=outcome.items.items_dispatched,
+        deliveries=len(outcome.outgoing),
+        error=outcome.error or None,
+    )
+
+
+def rehearsal(state: JobState, outcome: Outcome) -> DryRun:
+    """A tick on `state` that will not be committed."""
+    moved = outcome.ended.next_cursor if isinstance(outcome.ended, TickAck) else None
+    return DryRun(
+        status=outcome.status,
+        items_seen=outcome.items.items_seen,
+        items_dispatched=outcome.items.items_dispatched,
+        outgoing=outcome.outgoing,
+        cursor_before=state.cursor,
+        cursor_after=state.cursor if moved is None else moved,
+        error=outcome.error or None,
+    )
 
 
 def record(claim: Claim, outcome: Outcome, messages: int) -> TickRecord:

@@ -14,9 +14,10 @@ from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
-from nexo_poller.runner.job import Machine, RunningJob
+from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.relay import Relay
+from nexo_poller.runner.ticker import Machine, Ticker
 from nexo_poller.state import JobState
 from nexo_poller.store import Registration, Store
 from nexo_poller.store.sqlite import SqliteStore
@@ -119,11 +120,11 @@ async def _jobs(bound: Sequence["BoundJob"], machine: Machine, states_of: States
     for job, registered in zip(bound, registrations, strict=True):
         state = states.get(job.spec.id)
         due = state.due if state and state.pause_reason is None else None
+        timetable = registered.timetable.anchored(state.created_at) if state else registered.timetable
         jobs[job.spec.id] = RunningJob(
-            bound=job,
-            timetable=registered.timetable.anchored(state.created_at) if state else registered.timetable,
-            machine=machine,
+            ticker=Ticker(bound=job, timetable=timetable, machine=machine),
             until=due.at if due else None,
+            slot=due.slot if due else None,
         )
     return jobs
 

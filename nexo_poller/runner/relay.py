@@ -30,6 +30,7 @@ from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
 from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, Unrouted
 from nexo_poller.event import without_account
+from nexo_poller.failures import describe
 from nexo_poller.masking import Mask
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.patience import answered, finished_shielded
@@ -178,6 +179,9 @@ class Relay:
             return await self._refused(lane, pending, lease, error)
         except BrokerUnavailable as error:
             self._block(lane, error, error.retry_after)
+            return False
+        except Exception as error:  # noqa: BLE001 - a fault of the broker's, which must not end the daemon
+            self._block(lane, BrokerUnavailable(f"the broker failed: {type(error).__name__}: {describe(error)}"), None)
             return False
         await finished_shielded(lambda: self.store.delivered(lease, [pending.seq]))
         self._blocked.pop(lane, None)

@@ -13,6 +13,7 @@ from attrs import Factory, define
 
 from nexo_poller.broker import Broker, Handler
 from nexo_poller.broker.local import LocalBroker
+from nexo_poller.broker.subjects import Pattern
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config.model import Config
@@ -40,9 +41,10 @@ log = logging.getLogger(__name__)
 
 @define(eq=False)
 class Serving:
-    """A `serve` under way."""
+    """A `serve` under way; without a nursery, it is still opening its parts."""
 
-    nursery: trio.Nursery
+    nursery: trio.Nursery | None = None
+    is_finishing: bool = False
     stopping: trio.Event = Factory(trio.Event)
     over: trio.Event = Factory(trio.Event)
 
@@ -79,6 +81,7 @@ class PollerRunner:
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
         self._subscriptions: list[tuple[str, Handler]] = []
+        self._is_open = False
         self._parts: Parts | None = None
         self._serving: Serving | None = None
 
@@ -116,10 +119,12 @@ class PollerRunner:
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """Call `handler` for every event on the topics that match, whenever the runner serves.
 
-        Its return acknowledges the event; an exception refuses it, and it is tried again (M4).
+        Its return acknowledges the event; an exception refuses it, and it is tried again (M4). Raises `ValueError` if
+        `pattern` is none.
         """
+        Pattern(pattern)
         self._subscriptions.append((pattern, handler))
-        if self._serving is not None:
+        if self._serving is not None and self._serving.nursery is not None:
             self._serving.nursery.start_soon(self._handle, pattern, handler)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -130,16 +135,17 @@ class PollerRunner:
         false`, this reports started and returns.
 
         Raises `StoreError` if the store cannot be opened; `StoreRefused` if it turns out damaged later; `RuntimeError`
-        if the runner serves already. What is raised while jobs run comes in exception groups, as from any nursery.
+        if the runner serves already, or is `opened`. What is raised while jobs run comes in exception groups, as from any nursery.
         """
         if self.config is None or not self.config.settings.enabled:
             task_status.started()
             return
         if self._serving is not None:
             raise RuntimeError("this runner serves already")
-        async with self._open(enlisted) as parts, trio.open_nursery() as background:
-            serving = self._serving = Serving(background)
-            try:
+        serving = self._serving = Serving()
+        try:
+            async with self._open(enlisted) as parts, trio.open_nursery() as background:
+                serving.nursery = background
                 self._start_background(parts, background)
                 async with trio.open_nursery() as jobs:
                     for job in parts.jobs.values():
@@ -149,30 +155,35 @@ class PollerRunner:
                     await serving.stopping.wait()
                     jobs.cancel_scope.cancel()
                 background.cancel_scope.cancel()
-            finally:
-                self._serving = None
-                serving.over.set()
+        finally:
+            self._serving = None
+            serving.over.set()
 
     async def shutdown(self, grace: timedelta = GRACE) -> None:
         """Claim nothing more, wait up to `grace` for ticks and deliveries under way, and end `serve`.
 
-        Returns when no job runs any more.
+        Returns when everything is closed. A `serve` that is still opening ends as soon as it is open.
         """
         serving, parts = self._serving, self._parts
-        if serving is None or parts is None:
+        if serving is None:
             return
-        with trio.move_on_after(grace.total_seconds()):
-            for job in parts.jobs.values():
-                job.finish()
-            for job in parts.jobs.values():
-                await job.gone()
-            await parts.relay.finish()
+        serving.is_finishing = True
+        if parts is not None:
+            with trio.move_on_after(grace.total_seconds()):
+                for job in parts.jobs.values():
+                    job.finish()
+                for job in parts.jobs.values():
+                    await job.gone()
+                await parts.relay.finish()
         serving.stopping.set()
         await serving.over.wait()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """All parts open, no job running, nothing written: enough for `dry_run`, `list_jobs` and `history`."""
+        """All parts open and no job running: enough for `dry_run`, `list_jobs` and `history`.
+
+        The store is made if it is missing and brought to the present schema; no job's row is written. Raises as `serve`.
+        """
         async with self._open(as_found):
             yield
 
@@ -181,8 +192,9 @@ class PollerRunner:
 
         A running tick is cut short. A failed tick is in the report's `error`, not raised.
 
-        Raises `JobUnknown`; `JobRefused` for a rejected job, or while another run by hand is under way; `RuntimeError`
-        from inside a tick of the same job.
+        Raises `JobUnknown`; `JobRefused` for a rejected job, one whose outbox is full, while another run by hand is
+        under way, or if this one was fenced out by a reset; `RuntimeError` from inside a tick of the same job, and
+        while the runner does not serve.
         """
         if job_id in inside.get():
             raise RuntimeError(f"run_once('{job_id}') from inside a tick of that job would wait for itself")
@@ -202,7 +214,7 @@ class PollerRunner:
     async def reset_cursor(self, job_id: str) -> None:
         """Clear cursor and errors, unpause, and fence out a running tick: the job starts over."""
         job = self._job(job_id)
-        await self.store.reset(job.timetable)
+        await self.store.reset(job.ticker.timetable)
         job.wake()
 
     async def list_jobs(self) -> list[JobView]:
@@ -252,17 +264,23 @@ class PollerRunner:
         return parts.jobs[job_id]
 
     def _view(self, job: RunningJob, row: JobRow | None) -> JobView:
-        threshold = job.machine.settings.breaker_threshold
-        return view(job.bound.spec, row, threshold=threshold, now=self._given.clock.now())
+        threshold = job.ticker.machine.settings.breaker_threshold
+        return view(job.spec, row, threshold=threshold, now=self._given.clock.now())
 
     @asynccontextmanager
     async def _open(self, states_of: StatesOf) -> AsyncIterator[Parts]:
-        async with open_parts(self._given, self._pollers, states_of) as parts:
-            self._parts = parts
-            try:
-                yield parts
-            finally:
-                self._parts = None
+        if self._is_open:
+            raise RuntimeError("this runner is open already")
+        self._is_open = True
+        try:
+            async with open_parts(self._given, self._pollers, states_of) as parts:
+                self._parts = parts
+                try:
+                    yield parts
+                finally:
+                    self._parts = None
+        finally:
+            self._is_open = False
 
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)
@@ -279,8 +297,8 @@ class PollerRunner:
 
     async def _in_background(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` in the runner's own nursery; a caller that goes away leaves it running to its end (R4)."""
-        if self._serving is None:
-            raise RuntimeError("the runner does not serve")
+        if self._serving is None or self._serving.nursery is None or self._serving.is_finishing:
+            raise RuntimeError("the runner does not serve, or is about to stop")
         done, ended = trio.Event(), list[outcome.Outcome[T]]()
 
         async def run() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
-from nexo_poller.failures import classify
+from nexo_poller.failures import classify, leaves
 from nexo_poller.poller import OutboundDelivery, PollContext, Poller, TickAck, TickMetrics
 
 Ended = TickAck | TransientError | PermanentError | HostHeld
@@ -27,16 +27,21 @@ async def run_tick(poller: Poller[Any], context: PollContext[Any], timeout: time
         with trio.CancelScope(deadline=trio.current_time() + timeout.total_seconds()):
             return checked(await poller.tick(context))
         return TransientError(f"timed out after {timeout.total_seconds():g} s")
-    except Exception as error:  # the one place where a poller's errors end
-        log.debug("job '%s': the tick raised", context.job_id, exc_info=True)
+    except Exception as error:  # noqa: BLE001 - the one place where a poller's errors end
+        await trio.lowlevel.checkpoint_if_cancelled()  # what is raised for being cut off is no error of the tick's
         return classify(error)
     except BaseExceptionGroup as group:  # cancelled from outside, with errors in its wake: they lead nowhere
         errors, rest = group.split(Exception)
         if errors is not None:
-            log.debug("job '%s': raised while it was cancelled", context.job_id, exc_info=errors)
+            log.debug("job '%s': raised while it was cancelled: %s", context.job_id, kinds(errors))
         raise rest or group from None
     finally:
         inside.reset(token)
+
+
+def kinds(group: BaseExceptionGroup[Any]) -> str:
+    """What is in the group, without a word of theirs, which nobody has masked."""
+    return ", ".join(sorted({type(leaf).__name__ for leaf in leaves(group)}))
 
 
 def checked(ack: Any) -> TickAck:

@@ -57,10 +57,14 @@ class Claim:
 
 @frozen(kw_only=True)
 class NotNow:
-    """No claim, and why. Look again at `until`; None: when something changes. `skipped`: a slot was given up."""
+    """No claim, and why. Look again at `until`; None: when something changes. `skipped`: a slot was given up.
+
+    `slot`: what is due then, if anything is.
+    """
 
     why: Why
     until: datetime | None
+    slot: datetime | None = None
     skipped: bool = False
 
 
@@ -177,7 +181,7 @@ class Store(Protocol):
     async def seize(self, request: ClaimRequest, *, now: datetime | None = None) -> Claim:
         """Take the lease for a run by hand, whoever holds it and whether due or not.
 
-        Raises `JobRefused` while another run by hand holds it.
+        Raises `JobRefused` while another run by hand holds it, or while the job's outbox is full.
         """
         ...
 

@@ -47,8 +47,7 @@ class Holders:
         unseen.rename(self.folder / self.name)
 
     def leave(self) -> None:
-        """Give our file up."""
-        self.forget(self.name)
+        """Unlock our file: whoever finds it takes us for dead. `forget` our name first if we leave no lease behind."""
         os.close(self._fd)
 
     def dead(self) -> list[str]:
@@ -59,8 +58,8 @@ class Holders:
     def _is_dead(self, name: str) -> bool:
         try:
             fd = os.open(self.folder / name, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False  # it has just left, and released what it held
+        except OSError:
+            return False  # it has just left, and released what it held; or it is nothing that one of us has made
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -23,7 +23,7 @@ from attrs import evolve, frozen
 from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
 from nexo_poller.schedule import At
 from nexo_poller.state import FIRED, JobState, after_reset
-from nexo_poller.store import Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Outgoing, Registration
+from nexo_poller.store import Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Outgoing, Registration, Why
 from nexo_poller.store.rows import STATE_COLUMNS, from_ms, state_from_row, state_to_row, to_ms
 from nexo_poller.timetable import Due, Timetable
 
@@ -47,6 +47,7 @@ TAKE = """
 """
 RENEW = "UPDATE poll_lease SET expires_at = ? WHERE job_id = ? AND holder = ? AND fence = ? AND expires_at > ?"
 RELEASE = "UPDATE poll_lease SET holder = NULL, claim_id = NULL WHERE job_id = ? AND holder = ? AND fence = ?"
+RELEASE_ALL = "UPDATE poll_lease SET holder = NULL, claim_id = NULL WHERE holder = ?"
 COMMIT_LEASE = """
     UPDATE poll_lease SET holder = NULL, claim_id = NULL, last_committed_fence = fence
     WHERE job_id = ? AND holder = ? AND fence = ? AND expires_at > ? RETURNING is_manual
@@ -85,7 +86,9 @@ NEW_GENERATION = "UPDATE poll_meta SET generation = generation + 1"
 
 
 @frozen
-class _LeaseRow:
+class LeaseRow:
+    """A lease as it stands in the table."""
+
     fence: int
     holder: str | None
     claim_id: str | None
@@ -93,6 +96,7 @@ class _LeaseRow:
     expires_at: datetime | None
 
     def is_held(self, now: datetime) -> bool:
+        """Whether somebody has it at `now`."""
         return self.holder is not None and self.expires_at is not None and self.expires_at > now
 
 
@@ -103,21 +107,19 @@ class _GiveUp:
     following: Due | None
 
 
-class _Take:
-    """The job may run."""
-
-
-def decide(state: JobState, lease: _LeaseRow, timetable: Timetable, now: datetime) -> _Take | _GiveUp | NotNow:
-    """What a claim at `now` comes to, but for the outbox."""
-    if state.due is None or state.pause_reason is not None:
-        return NotNow(why="fired" if state.pause_reason == FIRED else "paused", until=None)
+def decide(state: JobState, lease: LeaseRow, timetable: Timetable, now: datetime) -> _GiveUp | NotNow | None:
+    """What keeps a claim at `now` from being granted, but for the outbox; None: nothing does."""
+    if state.due is None:
+        return NotNow(why="fired", until=None)
+    if state.pause_reason is not None:
+        return NotNow(why="paused", until=None)
     if state.due.at > now:
-        return NotNow(why="not-due", until=state.due.at)
+        return NotNow(why="not-due", until=state.due.at, slot=state.due.slot)
     if lease.is_held(now) and lease.expires_at is not None:
-        return NotNow(why="busy", until=min(lease.expires_at, now + LOOK_AGAIN), skipped=True)
+        return NotNow(why="busy", until=min(lease.expires_at, now + LOOK_AGAIN), slot=state.due.slot, skipped=True)
     if timetable.misfire == "skip" and not state.is_retry and timetable.is_overdue(state.due.slot, now):
         return _GiveUp(timetable.after(now))
-    return _Take()
+    return None
 
 
 def claim(db: apsw.Connection, holder: str, request: ClaimRequest, now: datetime) -> Claim | NotNow:
@@ -132,8 +134,8 @@ def claim(db: apsw.Connection, holder: str, request: ClaimRequest, now: datetime
             return decision
         case _GiveUp(following):
             return _give_up(db, job_id, following, "not-due")
-        case _Take():
-            if db.execute(HAS_PENDING, (job_id, job_id, request.max_pending - 1)).get is None:
+        case None:
+            if not _is_full(db, request):
                 return _take(db, holder, request, now, state, lease, is_manual=False)
             if isinstance(request.timetable.schedule, At):  # its only slot cannot be given up
                 return NotNow(why="outbox-full", until=now + LOOK_AGAIN)
@@ -150,6 +152,8 @@ def seize(db: apsw.Connection, holder: str, request: ClaimRequest, now: datetime
         return Claim(lease=Lease(key=job_id, holder=holder, fence=lease.fence), now=now, state=state, is_takeover=False)
     if lease.is_manual and lease.is_held(now):
         raise JobRefused(job_id, "it is being run by hand already; wait for that run to end")
+    if _is_full(db, request):
+        raise JobRefused(job_id, "its outbox is full; look at what holds its messages up")
     return evolve(_take(db, holder, request, now, state, lease, is_manual=True), is_takeover=False)
 
 
@@ -193,7 +197,7 @@ def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
     elif known != fingerprint:
         state, _ = _read(db, job_id)
         db.execute(FENCE_OUT, (job_id,))  # a tick under way would put the old schedule's slot back
-        pause = None if state.pause_reason == FIRED else state.pause_reason
+        pause = None if state.due is None else state.pause_reason
         _reschedule(db, job_id, fingerprint, timetable.anchored(state.created_at).rescheduled(now), pause)
     state, lease = _read(db, job_id)
     if job.paused_on_boot and not lease.is_held(now):
@@ -213,7 +217,7 @@ def pause(db: apsw.Connection, job_id: str, reason: str) -> None:
 def resume(db: apsw.Connection, job_id: str) -> None:
     """`Store.resume`."""
     state, _ = _read(db, job_id)
-    if state.pause_reason == FIRED:
+    if state.due is None:
         raise JobRefused(job_id, "it has fired and has no further slot; reset it, or change its schedule")
     db.execute(RESUME, (job_id,))
     db.execute(NEW_GENERATION)
@@ -222,7 +226,7 @@ def resume(db: apsw.Connection, job_id: str) -> None:
 def reset(db: apsw.Connection, timetable: Timetable, now: datetime) -> None:
     """`Store.reset`."""
     state, _ = _read(db, timetable.job_id)
-    due = timetable.rescheduled(now) if state.due is None or state.is_retry else state.due
+    due = timetable.restarted(now) if state.due is None or state.is_retry else state.due
     db.execute(FENCE_OUT, (timetable.job_id,))
     db.execute(UNPAUSE_AND_SAVE, (*state_to_row(after_reset(state, due=due)), timetable.job_id))
     db.execute(NEW_GENERATION)
@@ -233,13 +237,22 @@ def bury(db: apsw.Connection, holder: str) -> list[str]:
     return [key for (key,) in db.execute(BURY, (holder,))]
 
 
+def release_all(db: apsw.Connection, holder: str) -> None:
+    """Give back whatever the holder still has, as it leaves."""
+    db.execute(RELEASE_ALL, (holder,))
+
+
 def take_relay(db: apsw.Connection, holder: str, key: str, ttl: timedelta, now: datetime) -> Lease | None:
-    """A lease that is bound to no job; the same one again for its own holder."""
+    """A lease that is bound to no job; the same one again, for another `ttl`, for its own holder."""
     row = db.execute("SELECT fence, holder, expires_at FROM poll_lease WHERE job_id = ?", (key,)).fetchone()
     if row is not None:
-        lease = _LeaseRow(row[0], row[1], None, is_manual=False, expires_at=from_ms(row[2]))
+        lease = LeaseRow(row[0], row[1], None, is_manual=False, expires_at=from_ms(row[2]))
+        if lease.is_held(now) and lease.holder != holder:
+            return None
         if lease.is_held(now):
-            return Lease(key=key, holder=holder, fence=lease.fence) if lease.holder == holder else None
+            again = Lease(key=key, holder=holder, fence=lease.fence)
+            renew(db, again, ttl, now)
+            return again
     fence = db.execute(TAKE, (key, holder, None, 0, to_ms(now + ttl))).get
     return Lease(key=key, holder=holder, fence=fence)
 
@@ -258,12 +271,17 @@ def all_jobs(db: apsw.Connection) -> dict[str, JobRow]:
     }
 
 
-def _read(db: apsw.Connection, job_id: str) -> tuple[JobState, _LeaseRow]:
+def _read(db: apsw.Connection, job_id: str) -> tuple[JobState, LeaseRow]:
     row = db.execute(READ_JOB, (job_id,)).fetchone()
     if row is None:
         raise JobUnknown(job_id)
     fence, holder, claim_id, is_manual, expires_at = row[:5]
-    return state_from_row(row[5:]), _LeaseRow(fence, holder, claim_id, bool(is_manual), from_ms(expires_at))
+    return state_from_row(row[5:]), LeaseRow(fence, holder, claim_id, bool(is_manual), from_ms(expires_at))
+
+
+def _is_full(db: apsw.Connection, request: ClaimRequest) -> bool:
+    job_id = request.timetable.job_id
+    return db.execute(HAS_PENDING, (job_id, job_id, request.max_pending - 1)).get is not None
 
 
 def _take(  # noqa: PLR0913, PLR0917 - what was read is not read again
@@ -272,7 +290,7 @@ def _take(  # noqa: PLR0913, PLR0917 - what was read is not read again
     request: ClaimRequest,
     now: datetime,
     state: JobState,
-    lease: _LeaseRow,
+    lease: LeaseRow,
     *,
     is_manual: bool,
 ) -> Claim:
@@ -282,10 +300,11 @@ def _take(  # noqa: PLR0913, PLR0917 - what was read is not read again
     return Claim(lease=ours, now=now, state=state, is_takeover=lease.holder is not None)
 
 
-def _give_up(db: apsw.Connection, job_id: str, following: Due | None, why: Any) -> NotNow:
+def _give_up(db: apsw.Connection, job_id: str, following: Due | None, why: Why) -> NotNow:
     due = (None, None, FIRED) if following is None else (to_ms(following.slot), to_ms(following.at), None)
     db.execute(MOVE_ON, (*due, job_id))
-    return NotNow(why=why, until=following.at if following else None, skipped=True)
+    until, slot = (following.at, following.slot) if following else (None, None)
+    return NotNow(why=why, until=until, slot=slot, skipped=True)
 
 
 def _reschedule(db: apsw.Connection, job_id: str, fingerprint: str, due: Due | None, pause_reason: str | None) -> None:

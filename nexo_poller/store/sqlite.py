@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,7 @@ HISTORY: Final = """
 REMEDIES: Final[Mapping[type[apsw.Error], str]] = {
     apsw.BusyError: "another process keeps it locked",
     apsw.LockedError: "another process keeps it locked",
+    apsw.ProtocolError: "other processes keep it locked",
     apsw.FullError: "the disk is full",
     apsw.ReadOnlyError: "it, or its folder, cannot be written; check owner and mode",
     apsw.CantOpenError: "it cannot be opened; check that its folder exists and may be written",
@@ -223,6 +224,9 @@ class SqliteStore:
         await self._hop(run, self._writing)
 
     def _close(self) -> None:
+        with suppress(apsw.Error):  # what is not given back here ends as the leases of the dead do
+            leases.release_all(self._writer, self.holder)
+            self._holders.forget(self.holder)
         self._holders.leave()
         self._reader.close()
         self._writer.close()

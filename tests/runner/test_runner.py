@@ -384,7 +384,7 @@ class TestLease:
         async with daemon(tmp_path, pollers=(script,)) as running:
             await trio.sleep(1)
             store = running.runner.store
-            (timetable,) = (running.runner._parts.jobs["inbox"].timetable,)  # type: ignore[union-attr]
+            (timetable,) = (running.runner._parts.jobs["inbox"].ticker.timetable,)  # type: ignore[union-attr]
             await store.reset(timetable)  # as another process would
             await trio.sleep(50)
             assert script.cancelled == 1

@@ -88,7 +88,9 @@ class TestClaim:
     async def test_before_the_slot_the_answer_names_the_slot(self, store: Store) -> None:
         claim = await claimed(store)
         await store.commit(claim, commit(claim), now=NOON)
-        assert await store.claim(request(), now=NOON + SECOND) == NotNow(why="not-due", until=NOON + MINUTE)
+        assert await store.claim(request(), now=NOON + SECOND) == NotNow(
+            why="not-due", until=NOON + MINUTE, slot=NOON + MINUTE
+        )
 
     async def test_a_held_lease_is_busy_until_it_runs_out_and_then_counts_as_a_takeover(
         self, store: Store, another: Another
@@ -118,7 +120,7 @@ class TestClaim:
     async def test_a_missed_slot_runs_once_or_is_skipped(self, store: Store) -> None:
         late = NOON + 10 * MINUTE + SECOND
         skipped = await store.claim(request(misfire="skip"), now=late)
-        assert skipped == NotNow(why="not-due", until=NOON + 11 * MINUTE, skipped=True)
+        assert skipped == NotNow(why="not-due", until=NOON + 11 * MINUTE, slot=NOON + 11 * MINUTE, skipped=True)
         much_later = NOON + 20 * MINUTE + SECOND
         assert isinstance(await store.claim(request(misfire="run"), now=much_later), Claim)
 
@@ -132,7 +134,7 @@ class TestClaim:
         messages = [outgoing(), outgoing(), outgoing(lane="inbox!t"), outgoing(lane="inbox!t")]
         await store.commit(claim, commit(claim, *messages), now=NOON)
         full = await store.claim(request(max_pending=2), now=NOON + MINUTE)
-        assert full == NotNow(why="outbox-full", until=NOON + 2 * MINUTE, skipped=True)
+        assert full == NotNow(why="outbox-full", until=NOON + 2 * MINUTE, slot=NOON + 2 * MINUTE, skipped=True)
         assert isinstance(await store.claim(request(max_pending=3), now=NOON + 2 * MINUTE), Claim)
 
     async def test_an_outbox_counts_for_its_own_job_only(self, store: Store) -> None:

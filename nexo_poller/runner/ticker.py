@@ -1,0 +1,202 @@
+"""What runs and commits the ticks of one job, whoever asked for them: its schedule, or an operator."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from attrs import define, field, frozen
+
+from nexo_poller.breaker import breaker
+from nexo_poller.clock import Clock
+from nexo_poller.config.model import Settings
+from nexo_poller.errors import LeaseLost, PermanentError, StoreError, StoreRefused
+from nexo_poller.failures import LONGEST_ERROR, describe
+from nexo_poller.host import Agents, InProcessHost
+from nexo_poller.masking import Mask
+from nexo_poller.poller import PollContext, TickAck
+from nexo_poller.runner.lease import HeldLease
+from nexo_poller.runner.metrics import Metrics
+from nexo_poller.runner.outcome import Outcome, record
+from nexo_poller.runner.outgoing import Sender, write_audit
+from nexo_poller.runner.patience import PAUSE, SHIELD, finished_shielded
+from nexo_poller.runner.tick import Ended, run_tick
+from nexo_poller.state import JobState, Step
+from nexo_poller.store import Claim, Commit, Outgoing, Store
+from nexo_poller.timetable import Timetable
+
+if TYPE_CHECKING:
+    import httpx
+
+    from nexo_poller.config.binding import BoundJob
+    from nexo_poller.http.pools import HttpPools
+
+LIMITS_IN_CONFIG: Final = ("allow_private_networks", "max_body_bytes")
+Follow = Callable[[Claim, Outcome], Step]
+
+log = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class Machine:
+    """What all jobs of a runner share."""
+
+    store: Store
+    clock: Clock
+    http: "HttpPools"
+    metrics: Metrics
+    settings: Settings
+    agents: Agents
+    mask: Mask
+    places: trio.CapacityLimiter
+    wake_relay: Callable[[], None]
+
+
+@frozen
+class Ticked:
+    """A tick that was committed, and the state that it left."""
+
+    outcome: Outcome
+    state: JobState
+
+
+@define(eq=False, kw_only=True)
+class Ticker:
+    """Runs ticks of one job, one at a time."""
+
+    bound: "BoundJob"
+    timetable: Timetable
+    machine: Machine
+    _http: "httpx.AsyncClient | None" = field(default=None, repr=False)
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long a tick may take."""
+        return self.bound.spec.tick_timeout or self.machine.settings.tick_timeout
+
+    async def run(self, claim: Claim, held: HeldLease, follow: Follow) -> Ticked:
+        """Run and commit a tick under a lease, which is given back whatever happens. Raises `LeaseLost`."""
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # a claim is granted even to the cancelled (L6)
+            outcome = await self._outcome_while_held(claim, held)
+            step = follow(claim, outcome)
+            await self._commit(claim, held, outcome, step)
+        except BaseException:
+            await finished_shielded(lambda: self.machine.store.release(claim.lease))
+            raise
+        return Ticked(outcome, step.state)
+
+    async def outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
+        """Run the poller once, on the cursor of `state`, at `now`."""
+        spec, machine, began = self.bound.spec, self.machine, trio.current_time()
+        host = InProcessHost(job=spec, agents=machine.agents, count=self._count_custom, mask=machine.mask)
+        context: PollContext[Any] = PollContext(
+            job_id=spec.id,
+            agent_id=spec.agent,
+            kind=spec.kind,
+            config=self.bound.config,
+            cursor=state.cursor,
+            now=now,
+            interval_hint=self.timetable.interval(state.due.slot if state.due else now),
+            host=host,
+            open_http=self._open_http,
+        )
+        ended = await run_tick(self.bound.poller, context, self.timeout)
+        duration = timedelta(seconds=trio.current_time() - began)
+        outgoing: tuple[Outgoing, ...] = ()
+        if isinstance(ended, TickAck) and (ended.deliver or host.published):
+            try:
+                sender, limit = self._sender(fence, now + duration), machine.settings.max_pending_per_job
+                outgoing = tuple(sender.everything(ended.deliver, host.published, limit))
+            except PermanentError as error:
+                ended = error
+            except Exception as error:  # noqa: BLE001 - still the poller's own values: they must not end the daemon
+                ended = PermanentError(f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}")
+        return Outcome(ended=ended, error=self._said(ended), outgoing=outgoing, duration=duration, now=now + duration)
+
+    def count(self, count: Callable[[Metrics], None]) -> None:
+        """Let metrics count something; a tick must not fail, or be repeated, because they could not."""
+        try:
+            count(self.machine.metrics)
+        except Exception:
+            log.exception("job '%s': metrics failed", self.bound.spec.id)
+
+    async def _outcome_while_held(self, claim: Claim, held: HeldLease) -> Outcome:
+        """Run the poller; raises `LeaseLost` if the lease ends first."""
+        outcomes: list[Outcome] = []
+        async with held.kept():
+            outcomes.append(await self.outcome(claim.state, claim.now, claim.lease.fence))
+        if not outcomes:
+            raise LeaseLost(claim.lease.key, claim.lease.fence)
+        return outcomes[0]
+
+    async def _commit(self, claim: Claim, held: HeldLease, outcome: Outcome, step: Step) -> None:
+        """Save the tick whole, however often that takes, while the lease lasts (C4). Raises `LeaseLost`."""
+        outgoing = (*outcome.outgoing, *self._alerts(step, claim.lease.fence, outcome.now))
+        commit = Commit(
+            state=step.state,
+            tick=record(claim, outcome, len(outgoing)),
+            outgoing=outgoing,
+            history=self.machine.settings.history_per_job,
+        )
+        while True:
+            try:
+                # The tick has had its effects outside; cancelled now, they would only be repeated.
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + SHIELD):
+                    await self.machine.store.commit(claim, commit)
+                    break
+            except StoreRefused:
+                raise
+            except StoreError as error:
+                log.warning("job '%s': not committed yet: %s", self.bound.spec.id, error)
+            if trio.current_time() > held.deadline:
+                raise LeaseLost(claim.lease.key, claim.lease.fence)
+            await trio.sleep(PAUSE)
+        self._tell(outcome, step)
+        if outgoing:
+            self.machine.wake_relay()
+
+    def _alerts(self, step: Step, fence: int, now: datetime) -> tuple[Outgoing, ...]:
+        if step.alert is None or self.bound.spec.failure_to is None:
+            return ()
+        return (self._sender(fence, now).alert(step.alert, self.bound.spec.failure_to),)
+
+    def _tell(self, outcome: Outcome, step: Step) -> None:
+        """Everybody who waits to hear of a commit."""
+        spec, items, errors = self.bound.spec, outcome.items, step.state.consecutive_errors
+        latency_ms = outcome.duration / timedelta(milliseconds=1)
+        health = breaker(errors, self.machine.settings.breaker_threshold, due=False)
+        self.count(lambda m: m.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched))
+        self.count(lambda m: m.health(spec.id, errors, health))
+        if step.alert is not None and spec.failure_to is None:
+            log.log(logging.ERROR if errors else logging.INFO, "%s", step.alert)
+        if isinstance(outcome.ended, TickAck):
+            write_audit(spec, self.machine.agents, outcome.ended.deliver)
+        else:
+            log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
+
+    def _said(self, ended: Ended) -> str:
+        """What a failed tick says of itself, as it may be shown and kept (O2)."""
+        if isinstance(ended, TickAck):
+            return ""
+        if log.isEnabledFor(logging.DEBUG):
+            trace = self.machine.mask("".join(traceback.format_exception(ended)))
+            log.debug("job '%s': the tick raised\n%s", self.bound.spec.id, trace)
+        return self.machine.mask(describe(ended))[:LONGEST_ERROR]
+
+    def _count_custom(self, name: str, labels: Mapping[str, str]) -> None:
+        self.count(lambda metrics: metrics.custom(name, labels))
+
+    def _sender(self, fence: int, now: datetime) -> Sender:
+        machine = self.machine
+        return Sender(job=self.bound.spec, agents=machine.agents, store_id=machine.store.store_id, fence=fence, now=now)
+
+    def _open_http(self) -> "httpx.AsyncClient":
+        """One client for all ticks of the job, so that a host's hold on it is its own (R6)."""
+        if self._http is None:
+            config = self.bound.config
+            limits = {name: getattr(config, name) for name in LIMITS_IN_CONFIG if hasattr(config, name)}
+            self._http = self.machine.http.client(**limits)
+        return self._http
