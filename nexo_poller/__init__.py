@@ -42,8 +42,9 @@ from nexo_poller.poller import (
     TickAck,
     TickMetrics,
 )
-from nexo_poller.runner.metrics import Metrics, PrometheusMetrics
+from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import DryRun, TickReport
+from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.runner.views import JobView
 from nexo_poller.schedule import At, Cron, Every, parse_schedule

@@ -33,6 +33,7 @@ from nexo_poller.failures import LONGEST_ERROR, describe
 from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
+from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import DryRun, Outcome, Rules, TickReport, record
@@ -64,7 +65,7 @@ class Machine:
     store: Store
     clock: Clock
     http: "HttpPools"
-    metrics: Metrics
+    counting: Counting
     settings: Settings
     agents: Agents
     mask: Mask
@@ -156,6 +157,12 @@ class RunningJob:
             error=outcome.error or None,
         )
 
+    def report_health(self, state: JobState, now: datetime) -> None:
+        """Tell the metrics how the job stands at `now`."""
+        errors, is_due = state.consecutive_errors, state.due is not None and state.due.at <= now
+        health = breaker(errors, self.machine.settings.breaker_threshold, due=is_due)
+        self._count(lambda metrics: metrics.health(self.bound.spec, errors, health))
+
     async def _sleep(self) -> None:
         now = self.machine.clock.now()
         pause = math.inf if self._until is None else (self._until - now).total_seconds()
@@ -213,13 +220,11 @@ class RunningJob:
         self._is_busy = answer.why == "busy"
 
     def _warn_of(self, claim: Claim) -> None:
-        spec, errors = self.bound.spec, claim.state.consecutive_errors
+        spec = self.bound.spec
         if claim.is_takeover:
-            self._count(lambda metrics: metrics.takeover(spec.id))
+            self._count(lambda metrics: metrics.takeover(spec))
             log.warning("job '%s': took its lease over from a holder that did not give it back", spec.id)
-        if errors:
-            state = breaker(errors, self.machine.settings.breaker_threshold, due=True)
-            self._count(lambda metrics: metrics.health(spec.id, errors, state))
+        self.report_health(claim.state, claim.now)
 
     async def _tick(self, claim: Claim, held: HeldLease, follow: Callable[[Claim, Outcome], Step]) -> Outcome:
         """Run and commit a tick under a lease, which is given back whatever happens. Raises `LeaseLost`."""
@@ -304,11 +309,10 @@ class RunningJob:
 
     def _tell(self, outcome: Outcome, state: JobState, has_messages: bool) -> None:
         """Everybody who waits for a commit."""
-        spec, items, errors = self.bound.spec, outcome.items, state.consecutive_errors
+        spec, items = self.bound.spec, outcome.items
         latency_ms = outcome.duration / timedelta(milliseconds=1)
-        health = breaker(errors, self.machine.settings.breaker_threshold, due=False)
         self._count(lambda m: m.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched))
-        self._count(lambda m: m.health(spec.id, errors, health))
+        self.report_health(state, outcome.now)
         if has_messages:
             self.machine.wake_relay()
         if isinstance(outcome.ended, TickAck):
@@ -317,13 +321,11 @@ class RunningJob:
             log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
 
     def _count(self, count: Callable[[Metrics], None]) -> None:
-        try:
-            count(self.machine.metrics)
-        except Exception:  # a tick must not fail, or be repeated, because nobody could count it
-            log.exception("job '%s': metrics failed", self.bound.spec.id)
+        self.machine.counting(f"job '{self.bound.spec.id}'", count)
 
-    def _count_custom(self, name: str, labels: Mapping[str, str]) -> None:
-        self._count(lambda metrics: metrics.custom(name, labels))
+    def _count_custom(self, name: str, labels: Mapping[str, Any]) -> None:
+        mask = self.machine.mask
+        self._count(lambda m: m.custom(name, {label: mask(str(value)) for label, value in labels.items()}))
 
     def _rules(self, luck: float) -> Rules:
         return Rules(spec=self.bound.spec, timetable=self.timetable, settings=self.machine.settings, luck=luck)

@@ -14,6 +14,7 @@ from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
+from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.job import Machine, RunningJob
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.relay import Relay
@@ -89,7 +90,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
             store=store,
             clock=clock,
             http=http,
-            metrics=given.metrics,
+            counting=Counting(given.metrics, mask),
             settings=config.settings,
             agents=config.agents,
             mask=mask,
@@ -125,6 +126,8 @@ async def _jobs(bound: Sequence["BoundJob"], machine: Machine, states_of: States
             machine=machine,
             until=due.at if due else None,
         )
+        if state:  # what an earlier process knew, a scrape before the first tick shall show
+            jobs[job.spec.id].report_health(state, machine.clock.now())
     return jobs
 
 

@@ -1,0 +1,150 @@
+"""What a serving runner counts, in virtual time."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from daemon import counting, daemon, job
+from scrape import families, scraped
+from trio.testing import MockClock
+
+from nexo_poller.config.model import Settings
+from nexo_poller.errors import TransientError
+from nexo_poller.poller import PollContext, TickAck, TickMetrics
+from nexo_poller.runner.prometheus import PrometheusMetrics
+from nexo_poller.testing import VirtualClock
+
+Ctx = PollContext[Any]
+
+
+async def test_the_seven_series_are_there_exactly(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def two_items(_: Ctx) -> TickAck:
+        await trio.sleep(0.07)
+        return TickAck(metrics=TickMetrics(items_seen=2, items_dispatched=1))
+
+    async with daemon(tmp_path, act=two_items) as running:
+        await trio.sleep(1)
+    lines = scraped(running.metrics.registry).splitlines()
+    labels = {"kind": "script", "agent": "ana", "job_id": "inbox"}
+    bounds = ("50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0", "10000.0", "+Inf")
+    in_buckets = {le: running.metric("poller_latency_ms_bucket", le=le, **labels) for le in bounds}
+    assert in_buckets == {le: float(le != "50.0") for le in bounds}
+    assert running.metric("poller_ticks_total", status="ok", **labels) == 1
+    assert running.metric("poller_items_seen_total", **labels) == 2
+    assert running.metric("poller_items_dispatched_total", **labels) == 1
+    assert {line.partition("{")[0] for line in lines if not line.startswith("#")} == {
+        "poller_ticks_total",
+        "poller_latency_ms_bucket",
+        "poller_latency_ms_count",
+        "poller_latency_ms_sum",
+        "poller_items_seen_total",
+        "poller_items_dispatched_total",
+        "poller_consecutive_errors",
+        "poller_breaker_state",
+        "poller_lease_takeovers_total",
+    }
+
+
+async def test_a_pollers_own_counter_is_counted_and_its_number_of_series_limited(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def count(ctx: Ctx) -> TickAck:
+        for n in range(2_000):
+            await ctx.host.metric_inc("jira_issues_total", {"issue": str(n)})
+        await ctx.host.metric_inc("no metric!")
+        return TickAck()
+
+    async with daemon(tmp_path, act=count) as running:
+        await trio.sleep(1)
+        assert (await running.runner.job("inbox")).last_status == "ok"
+    assert running.metric("jira_issues_total", issue="999") == 1
+    assert running.metric("jira_issues_total", issue="1000") is None
+
+
+async def test_metrics_that_fail_fail_no_tick(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("no metrics today")
+
+    for method in ("tick", "health", "custom"):
+        monkeypatch.setattr(PrometheusMetrics, method, broken)
+    async with daemon(tmp_path, act=counting) as running:
+        await trio.sleep(61)
+    assert running.texts() == ["1", "2"]
+
+
+async def test_a_metric_that_is_refused_is_logged_once_and_its_tick_succeeds(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def count(ctx: Ctx) -> TickAck:
+        await ctx.host.metric_inc("poller_ticks_total")
+        await ctx.host.metric_inc("jira_issues", {"board": "a"})
+        await ctx.host.metric_inc("jira_issues", {"user": "b"})
+        return TickAck()
+
+    async with daemon(tmp_path, act=count) as running:
+        await trio.sleep(301)
+    said = [record.getMessage() for record in caplog.records if "not counted" in record.getMessage()]
+    assert len(said) == 2
+    assert said[0].startswith(
+        "job 'inbox': not counted, and not said again: ValueError: the metric 'poller_ticks_total'"
+    )
+    assert "['board'] before, and now with ['user']" in said[1]
+    assert running.metric("poller_ticks_total", kind="script", agent="ana", job_id="inbox", status="ok") == 6
+    assert running.metric("jira_issues_total", board="a") == 6
+
+
+async def test_what_a_poller_puts_into_labels_is_text_without_secrets(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    labels: Any = {"board": 7, "url": "https://x/?key=hunter2222"}
+
+    async def count(ctx: Ctx) -> TickAck:
+        await ctx.host.metric_inc("jira_issues", labels)
+        return TickAck()
+
+    async with daemon(tmp_path, act=count) as running:
+        await trio.sleep(1)
+    assert running.metric("jira_issues_total", board="7", url="https://x/?key=***") == 1
+
+
+async def test_a_restart_shows_errors_and_breaker_before_the_first_tick(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def fail(_: Ctx) -> TickAck:
+        raise TransientError("jira is down")
+
+    clock = VirtualClock()
+    async with daemon(tmp_path, act=fail, clock=clock, settings=Settings(breaker_threshold=1)) as before:
+        await trio.sleep(1)
+    async with daemon(tmp_path, act=fail, clock=clock, settings=Settings(breaker_threshold=1)) as restarted:
+        shown = {
+            family.name: [(s.labels, s.value) for s in family.samples]
+            for family in families(restarted.metrics.registry)
+        }
+    assert before.metric("poller_breaker_state", job_id="inbox") == 2
+    assert shown["poller_consecutive_errors"] == [({"job_id": "inbox"}, 1)]
+    assert shown["poller_breaker_state"] == [({"job_id": "inbox"}, 2)]
+    assert {labels["kind"] + labels["agent"] for labels, _ in shown["poller_items_seen"]} == {"scriptana"}
+
+
+def test_no_series_is_without_kind_and_agent_whatever_comes_first() -> None:
+    metrics = PrometheusMetrics()
+    metrics.takeover(job())
+    assert (
+        metrics.registry.get_sample_value(
+            "poller_items_seen_total", {"kind": "script", "agent": "ana", "job_id": "inbox"}
+        )
+        == 0
+    )
+
+
+def test_a_job_of_another_kind_or_agent_starts_new_series_and_a_removed_one_has_none() -> None:
+    metrics = PrometheusMetrics()
+    metrics.skipped(job())
+    metrics.skipped(job(agent="bo"))
+    assert scraped(metrics.registry).count('job_id="inbox",kind="script",status="skipped"') == 1
+    metrics.forget("inbox")
+    assert "inbox" not in scraped(metrics.registry)
