@@ -161,7 +161,7 @@ class RunningJob:
         """Tell the metrics how the job stands at `now`."""
         errors, is_due = state.consecutive_errors, state.due is not None and state.due.at <= now
         health = breaker(errors, self.machine.settings.breaker_threshold, due=is_due)
-        self._count(lambda metrics: metrics.health(self.bound.spec, errors, health))
+        self._count(lambda metrics: metrics.health(self.bound.spec, errors, health, state.last_success_at))
 
     async def _sleep(self) -> None:
         now = self.machine.clock.now()
@@ -224,6 +224,9 @@ class RunningJob:
         if claim.is_takeover:
             self._count(lambda metrics: metrics.takeover(spec))
             log.warning("job '%s': took its lease over from a holder that did not give it back", spec.id)
+        if claim.state.due is not None:
+            late_by = claim.now - claim.state.due.at
+            self._count(lambda metrics: metrics.late(spec, late_by))
         self.report_health(claim.state, claim.now)
 
     async def _tick(self, claim: Claim, held: HeldLease, follow: Callable[[Claim, Outcome], Step]) -> Outcome:

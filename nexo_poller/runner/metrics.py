@@ -1,11 +1,13 @@
 """What the runner counts, for whoever wants to know."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from nexo_poller.breaker import Breaker
 from nexo_poller.config.model import JobSpec
 from nexo_poller.state import Status
+from nexo_poller.store import Batch
 
 
 class Metrics(Protocol):
@@ -17,11 +19,17 @@ class Metrics(Protocol):
     def skipped(self, job: JobSpec) -> None:
         """A slot was given up without a tick."""
 
-    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker) -> None:
-        """How the job stands now."""
+    def late(self, job: JobSpec, by: timedelta) -> None:
+        """A tick begins, so long after it was due."""
+
+    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker, last_success_at: datetime | None) -> None:
+        """How the job stands now. `last_success_at`: None before the first success."""
 
     def takeover(self, job: JobSpec) -> None:
         """A lease was taken over from a holder that did not give it back."""
+
+    def batch(self, batch: Batch) -> None:
+        """The store has carried out a batch of writes."""
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
         """A poller counted something of its own. May raise `ValueError` for a name or labels that cannot be counted."""
@@ -39,10 +47,16 @@ class NoMetrics:
     def skipped(self, job: JobSpec) -> None:
         """Nothing."""
 
-    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker) -> None:
+    def late(self, job: JobSpec, by: timedelta) -> None:
+        """Nothing."""
+
+    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker, last_success_at: datetime | None) -> None:
         """Nothing."""
 
     def takeover(self, job: JobSpec) -> None:
+        """Nothing."""
+
+    def batch(self, batch: Batch) -> None:
         """Nothing."""
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:

@@ -82,15 +82,17 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         if http is None:
             http = await stack.enter_async_context(HttpPools.open(clock=clock))
         store: Store = given.store or SqliteStore(config.settings.state_db, clock=clock)
-        await stack.enter_async_context(store)
         mask = Mask([*config.secrets, *_header_values(bound)])
+        counting = Counting(given.metrics, mask)
+        store.observe(lambda batch: counting("the store", lambda metrics: metrics.batch(batch)))
+        await stack.enter_async_context(store)
         attempts = config.settings.max_delivery_attempts
         relay = Relay(store=store, broker=broker, clock=clock, mask=mask, max_attempts=attempts)
         machine = Machine(
             store=store,
             clock=clock,
             http=http,
-            counting=Counting(given.metrics, mask),
+            counting=counting,
             settings=config.settings,
             agents=config.agents,
             mask=mask,

@@ -1,38 +1,28 @@
 """`Metrics` for Prometheus, counted in plain numbers and rendered on demand.
 
 The counters are ours, so that a tick costs a few additions and `prometheus_client` is imported only by whoever asks for
-`PrometheusMetrics`. A custom collector also has no `_created` series to leave out.
+`PrometheusMetrics`. A custom collector also has no `_created` series to leave out. A registry may collect in any
+thread: what is collected is in memory, and a scrape never waits for the store or the event loop.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-
-from attrs import Factory, define
 
 from nexo_poller.breaker import Breaker
 from nexo_poller.config.model import JobSpec
 from nexo_poller.runner.custom_counters import CustomCounters, label_value
+from nexo_poller.runner.histogram import Histogram
+from nexo_poller.runner.job_series import JobSeries, job_families
 from nexo_poller.state import Status
+from nexo_poller.store import Batch
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-LATENCY_BUCKETS_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
-
-
-@define(eq=False)
-class _JobSeries:
-    kind: str
-    agent: str
-    ticks: dict[Status, int] = Factory(dict)
-    buckets: list[int] = Factory(lambda: [0] * (len(LATENCY_BUCKETS_MS) + 1))
-    latency_sum: float = 0.0
-    seen: int = 0
-    dispatched: int = 0
-    errors: int = 0
-    breaker: Breaker = Breaker.CLOSED
-    takeovers: int = 0
+LATENESS_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0)
+BATCH_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class PrometheusMetrics:
@@ -42,7 +32,10 @@ class PrometheusMetrics:
         from prometheus_client import CollectorRegistry
 
         self.registry = registry or CollectorRegistry()
-        self._jobs: dict[str, _JobSeries] = {}
+        self._jobs: dict[str, JobSeries] = {}
+        self._lateness: dict[str, Histogram] = {}
+        self._batch_size = Histogram(BATCH_BUCKETS)
+        self._batch_duration = Histogram(COMMIT_BUCKETS)
         self._custom = CustomCounters()
         self.registry.register(self)
 
@@ -50,8 +43,7 @@ class PrometheusMetrics:
         """See `Metrics`."""
         series = self._series(job)
         series.ticks[status] = series.ticks.get(status, 0) + 1
-        series.buckets[bisect_left(LATENCY_BUCKETS_MS, latency_ms)] += 1
-        series.latency_sum += latency_ms
+        series.latency_ms.observe(latency_ms)
         series.seen += seen
         series.dispatched += dispatched
 
@@ -60,14 +52,23 @@ class PrometheusMetrics:
         ticks = self._series(job).ticks
         ticks["skipped"] = ticks.get("skipped", 0) + 1
 
-    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker) -> None:
+    def late(self, job: JobSpec, by: timedelta) -> None:
+        """See `Metrics`. Summed up by kind: ten thousand jobs would be ten thousand histograms."""
+        self._lateness.setdefault(label_value(job.kind), Histogram(LATENESS_BUCKETS)).observe(by.total_seconds())
+
+    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker, last_success_at: datetime | None) -> None:
         """See `Metrics`."""
         series = self._series(job)
-        series.errors, series.breaker = consecutive_errors, breaker
+        series.errors, series.breaker, series.last_success_at = consecutive_errors, breaker, last_success_at
 
     def takeover(self, job: JobSpec) -> None:
         """See `Metrics`."""
         self._series(job).takeovers += 1
+
+    def batch(self, batch: Batch) -> None:
+        """See `Metrics`."""
+        self._batch_size.observe(batch.calls)
+        self._batch_duration.observe(batch.duration.total_seconds())
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
         """See `Metrics`. Raises `ValueError`; label values are cut and made printable."""
@@ -83,44 +84,31 @@ class PrometheusMetrics:
 
     def collect(self) -> Iterator[Any]:
         """The metric families, for the registry."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
-        by_job = ["kind", "agent", "job_id"]
-        ticks = CounterMetricFamily("poller_ticks", "Ticks by outcome.", labels=[*by_job, "status"])
-        latency = HistogramMetricFamily("poller_latency_ms", "Duration of a tick.", labels=by_job)
-        seen = CounterMetricFamily("poller_items_seen", "Items that ticks looked at.", labels=by_job)
-        dispatched = CounterMetricFamily("poller_items_dispatched", "Items that became messages.", labels=by_job)
-        errors = GaugeMetricFamily("poller_consecutive_errors", "Transient errors in a row.", labels=["job_id"])
-        breaker = GaugeMetricFamily("poller_breaker_state", "0 closed, 1 half-open, 2 open.", labels=["job_id"])
-        takeovers = CounterMetricFamily(
-            "poller_lease_takeovers", "Leases taken from holders that did not give them back.", labels=["job_id"]
-        )
-        for job_id, series in list(self._jobs.items()):
-            job = [series.kind, series.agent, job_id]
-            for status, count in list(series.ticks.items()):
-                ticks.add_metric([*job, status], count)
-            latency.add_metric(job, _cumulated(series.buckets), series.latency_sum)
-            seen.add_metric(job, series.seen)
-            dispatched.add_metric(job, series.dispatched)
-            errors.add_metric([job_id], series.errors)
-            breaker.add_metric([job_id], series.breaker.value)
-            takeovers.add_metric([job_id], series.takeovers)
-        yield from (ticks, latency, seen, dispatched, errors, breaker, takeovers)
+        yield from job_families(list(self._jobs.items()))
+        yield from self._runner_families()
         yield from self._custom.families()
 
-    def _series(self, job: JobSpec) -> _JobSeries:
+    def _series(self, job: JobSpec) -> JobSeries:
         kind, agent = label_value(job.kind), label_value(job.agent)
         series = self._jobs.get(job.id)
         if series is None or (series.kind, series.agent) != (kind, agent):  # other labels are other series
-            series = self._jobs[job.id] = _JobSeries(kind, agent)
+            series = self._jobs[job.id] = JobSeries(kind, agent)
         return series
 
+    def _runner_families(self) -> Iterator[Any]:
+        from prometheus_client.core import HistogramMetricFamily
 
-def _cumulated(buckets: list[int]) -> list[tuple[str, float]]:
-    bounds = [*map(str, LATENCY_BUCKETS_MS), "+Inf"]
-    total = 0
-    cumulated: list[tuple[str, float]] = []
-    for bound, count in zip(bounds, buckets, strict=True):
-        total += count
-        cumulated.append((bound, total))
-    return cumulated
+        lateness = HistogramMetricFamily(
+            "poller_tick_lateness_seconds", "From when a tick was due to its start.", labels=["kind"]
+        )
+        for kind, histogram in list(self._lateness.items()):
+            histogram.add_to(lateness, [kind])
+        batch_size = HistogramMetricFamily(
+            "poller_commit_batch_size", "Writes to the store that shared a transaction.", labels=[]
+        )
+        self._batch_size.add_to(batch_size, [])
+        batch_duration = HistogramMetricFamily(
+            "poller_commit_duration_seconds", "Duration of such a transaction, as its callers see it.", labels=[]
+        )
+        self._batch_duration.add_to(batch_duration, [])
+        yield from (lateness, batch_size, batch_duration)

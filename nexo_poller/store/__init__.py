@@ -5,7 +5,7 @@ gets the answer that the first call would have given (L2). `now` is for tests; o
 so that all its users share one clock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
@@ -141,6 +141,14 @@ class DeadLetter:
     died_at: datetime
 
 
+@frozen
+class Batch:
+    """Writes that shared a transaction: how many calls, and how long it was from their turn to their answers."""
+
+    calls: int
+    duration: timedelta
+
+
 class Store(Protocol):
     """Open it with `async with`; between two openings it can be opened again.
 
@@ -157,6 +165,13 @@ class Store(Protocol):
     @property
     def holder(self) -> str:
         """Our name on leases, new at every opening."""
+        ...
+
+    def observe(self, observer: Callable[[Batch], None]) -> None:
+        """Call `observer`, which must not raise, after every batch of writes, from the next opening on.
+
+        It replaces the one given before.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...

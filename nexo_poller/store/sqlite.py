@@ -16,6 +16,7 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.errors import StoreError, StoreRefused
 from nexo_poller.state import JobState
 from nexo_poller.store import (
+    Batch,
     Claim,
     ClaimRequest,
     Commit,
@@ -70,6 +71,7 @@ class SqliteStore:
         self.store_id = ""
         self._clock = clock or SystemClock()
         self._holders = Holders(self.path.with_name(f"{self.path.name}-holders"), machine or this_machine())
+        self._observe: Callable[[Batch], None] = lambda _: None
         self._seen_version = 0
         self._reading = trio.CapacityLimiter(1)
         self._writing = trio.CapacityLimiter(1)
@@ -81,6 +83,9 @@ class SqliteStore:
     def holder(self) -> str:
         """Our name on leases, new at every opening."""
         return self._holders.name
+
+    def observe(self, observer: Callable[[Batch], None]) -> None:
+        self._observe = observer
 
     async def __aenter__(self) -> Self:
         """Open or create the file, and bring it to the present schema."""
@@ -210,7 +215,7 @@ class SqliteStore:
             self._reader.pragma("query_only", "ON")
             self.store_id = cast("str", self._reader.execute("SELECT store_id FROM poll_meta").get)
             self._seen_version = cast("int", self._reader.pragma("data_version"))
-            self._group = GroupCommit(WriteTransactions(self._writer), self._hop_to_write)
+            self._group = GroupCommit(WriteTransactions(self._writer), self._hop_to_write, self._observe)
             self._holders.join()
             undo.pop_all()
 

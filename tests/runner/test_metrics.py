@@ -1,5 +1,6 @@
 """What a serving runner counts, in virtual time."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from nexo_poller.testing import VirtualClock
 Ctx = PollContext[Any]
 
 
+BY_JOB = {"kind": "script", "agent": "ana", "job_id": "inbox"}
+SEVEN = {
+    *("poller_ticks_total", "poller_latency_ms_bucket", "poller_latency_ms_count", "poller_latency_ms_sum"),
+    *("poller_items_seen_total", "poller_items_dispatched_total", "poller_lease_takeovers_total"),
+    *("poller_consecutive_errors", "poller_breaker_state"),
+}
+
+
 async def test_the_seven_series_are_there_exactly(tmp_path: Path, autojump_clock: MockClock) -> None:
     async def two_items(_: Ctx) -> TickAck:
         await trio.sleep(0.07)
@@ -26,24 +35,16 @@ async def test_the_seven_series_are_there_exactly(tmp_path: Path, autojump_clock
     async with daemon(tmp_path, act=two_items) as running:
         await trio.sleep(1)
     lines = scraped(running.metrics.registry).splitlines()
-    labels = {"kind": "script", "agent": "ana", "job_id": "inbox"}
+    labels = BY_JOB
     bounds = ("50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0", "10000.0", "+Inf")
     in_buckets = {le: running.metric("poller_latency_ms_bucket", le=le, **labels) for le in bounds}
     assert in_buckets == {le: float(le != "50.0") for le in bounds}
     assert running.metric("poller_ticks_total", status="ok", **labels) == 1
     assert running.metric("poller_items_seen_total", **labels) == 2
     assert running.metric("poller_items_dispatched_total", **labels) == 1
-    assert {line.partition("{")[0] for line in lines if not line.startswith("#")} == {
-        "poller_ticks_total",
-        "poller_latency_ms_bucket",
-        "poller_latency_ms_count",
-        "poller_latency_ms_sum",
-        "poller_items_seen_total",
-        "poller_items_dispatched_total",
-        "poller_consecutive_errors",
-        "poller_breaker_state",
-        "poller_lease_takeovers_total",
-    }
+    of_the_job = [line for line in lines if 'job_id="inbox"' in line]
+    assert {line.partition("{")[0] for line in of_the_job} == SEVEN | {"poller_last_success_timestamp_seconds"}
+    assert not [line for line in lines if "_created" in line]
 
 
 async def test_a_pollers_own_counter_is_counted_and_its_number_of_series_limited(
@@ -148,3 +149,55 @@ def test_a_job_of_another_kind_or_agent_starts_new_series_and_a_removed_one_has_
     assert scraped(metrics.registry).count('job_id="inbox",kind="script",status="skipped"') == 1
     metrics.forget("inbox")
     assert "inbox" not in scraped(metrics.registry)
+
+
+async def test_lateness_counts_from_when_a_tick_was_due(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def slow(_: Ctx) -> TickAck:
+        await trio.sleep(7)
+        return TickAck()
+
+    settings = Settings(max_concurrent_ticks=1)
+    async with daemon(tmp_path, job("a"), job("b"), act=slow, settings=settings) as running:
+        await trio.sleep(20)
+    assert running.metric("poller_tick_lateness_seconds_count", kind="script") == 2
+    assert running.metric("poller_tick_lateness_seconds_sum", kind="script") == 7
+    assert running.metric("poller_tick_lateness_seconds_bucket", kind="script", le="5.0") == 1
+    assert running.metric("poller_tick_lateness_seconds_bucket", kind="script", le="10.0") == 2
+
+
+async def test_a_run_by_hand_is_never_late(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with daemon(tmp_path, job(paused_on_boot=True)) as running:
+        await trio.sleep(600)
+        await running.runner.run_once("inbox")
+    assert running.metric("poller_ticks_total", **BY_JOB, status="ok") == 1
+    assert running.metric("poller_tick_lateness_seconds_count", kind="script") is None
+
+
+async def test_the_last_success_is_the_moment_of_the_last_tick_that_went_well_also_after_a_restart(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def fail_later(ctx: Ctx) -> TickAck:
+        await trio.sleep(2)
+        if ctx.cursor:
+            raise TransientError("jira is down")
+        return TickAck(next_cursor=b"1")
+
+    clock = VirtualClock()
+    success = (clock.now() + timedelta(seconds=2)).timestamp()
+    async with daemon(tmp_path, act=fail_later, clock=clock) as running:
+        assert running.metric("poller_last_success_timestamp_seconds", job_id="inbox") is None
+        await trio.sleep(65)
+    async with daemon(tmp_path, act=fail_later, clock=clock) as restarted:
+        at_boot = restarted.metric("poller_last_success_timestamp_seconds", job_id="inbox")
+    assert running.metric("poller_last_success_timestamp_seconds", job_id="inbox") == pytest.approx(success, abs=0.01)
+    assert at_boot == pytest.approx(success, abs=0.01)
+    assert running.metric("poller_ticks_total", **BY_JOB, status="transient") == 1
+
+
+async def test_writes_to_the_store_are_observed_in_batches(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with daemon(tmp_path, *(job(f"job-{n}") for n in range(10))) as running:
+        await trio.sleep(1)
+    batches = running.metric("poller_commit_batch_size_count")
+    assert batches is not None
+    assert batches == running.metric("poller_commit_duration_seconds_count")
+    assert (running.metric("poller_commit_batch_size_sum") or 0) > batches  # some shared a transaction
