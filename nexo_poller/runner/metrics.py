@@ -7,7 +7,7 @@ from typing import Protocol
 from nexo_poller.breaker import Breaker
 from nexo_poller.config.model import JobSpec
 from nexo_poller.state import Status
-from nexo_poller.store import Batch
+from nexo_poller.store import Batch, StoreStatistics
 
 
 class Metrics(Protocol):
@@ -30,6 +30,9 @@ class Metrics(Protocol):
 
     def batch(self, batch: Batch) -> None:
         """The store has carried out a batch of writes."""
+
+    def stored(self, statistics: StoreStatistics, now: datetime) -> None:
+        """How much was in the store at `now`."""
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
         """A poller counted something of its own. May raise `ValueError` for a name or labels that cannot be counted."""
@@ -57,6 +60,9 @@ class NoMetrics:
         """Nothing."""
 
     def batch(self, batch: Batch) -> None:
+        """Nothing."""
+
+    def stored(self, statistics: StoreStatistics, now: datetime) -> None:
         """Nothing."""
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from nexo_poller.runner.custom_counters import CustomCounters, label_value
 from nexo_poller.runner.histogram import Histogram
 from nexo_poller.runner.job_series import JobSeries, job_families
 from nexo_poller.state import Status
-from nexo_poller.store import Batch
+from nexo_poller.store import Batch, StoreStatistics
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -36,6 +36,7 @@ class PrometheusMetrics:
         self._lateness: dict[str, Histogram] = {}
         self._batch_size = Histogram(BATCH_BUCKETS)
         self._batch_duration = Histogram(COMMIT_BUCKETS)
+        self._stored: tuple[StoreStatistics, datetime] | None = None
         self._custom = CustomCounters()
         self.registry.register(self)
 
@@ -70,6 +71,10 @@ class PrometheusMetrics:
         self._batch_size.observe(batch.calls)
         self._batch_duration.observe(batch.duration.total_seconds())
 
+    def stored(self, statistics: StoreStatistics, now: datetime) -> None:
+        """See `Metrics`."""
+        self._stored = (statistics, now)
+
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
         """See `Metrics`. Raises `ValueError`; label values are cut and made printable."""
         self._custom.add(name, labels)
@@ -86,6 +91,7 @@ class PrometheusMetrics:
         """The metric families, for the registry."""
         yield from job_families(list(self._jobs.items()))
         yield from self._runner_families()
+        yield from self._store_families()
         yield from self._custom.families()
 
     def _series(self, job: JobSpec) -> JobSeries:
@@ -108,7 +114,26 @@ class PrometheusMetrics:
         )
         self._batch_size.add_to(batch_size, [])
         batch_duration = HistogramMetricFamily(
-            "poller_commit_duration_seconds", "Duration of such a transaction, as its callers see it.", labels=[]
+            "poller_commit_duration_seconds", "Duration of a transaction, as those who wait for it see it.", labels=[]
         )
         self._batch_duration.add_to(batch_duration, [])
         yield from (lateness, batch_size, batch_duration)
+
+    def _store_families(self) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        pending = GaugeMetricFamily("poller_outbox_pending", "Messages that wait for their channel.", labels=[])
+        age = GaugeMetricFamily(
+            "poller_outbox_oldest_age_seconds", "Age of the oldest message in the outbox; 0 if it is empty.", labels=[]
+        )
+        dead = GaugeMetricFamily("poller_dead_letters", "Messages that were refused too often.", labels=[])
+        jobs = GaugeMetricFamily("poller_jobs", "Configured jobs by state.", labels=["state"])
+        if self._stored is not None:
+            statistics, now = self._stored
+            oldest = now if statistics.oldest_pending_at is None else min(statistics.oldest_pending_at, now)
+            pending.add_metric([], statistics.pending)
+            age.add_metric([], (now - oldest).total_seconds())
+            dead.add_metric([], statistics.dead_letters)
+            for state, count in statistics.jobs.items():
+                jobs.add_metric([state], count)
+        yield from (pending, age, dead, jobs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import outcome
 import trio
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from nexo_poller.broker import Broker, Handler
 from nexo_poller.broker.local import LocalBroker
@@ -25,9 +25,9 @@ from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
 from nexo_poller.runner.tick import inside
 from nexo_poller.runner.views import JobView, rejected_view, view
-from nexo_poller.runner.watch import bury_the_dead, follow_store, watch_the_clock
+from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
 from nexo_poller.state import JobState
-from nexo_poller.store import JobRow, Store, TickRecord
+from nexo_poller.store import JobRow, Store, StoreStatistics, TickRecord
 
 if TYPE_CHECKING:
     from nexo_poller.http.pools import HttpPools
@@ -224,6 +224,12 @@ class PollerRunner:
         self._job(job_id)
         return await self.store.history(job_id, limit)
 
+    async def statistics(self) -> StoreStatistics:
+        """How much waits and has died in the store, and how many of the configured jobs are in which state."""
+        parts = self._open_parts()
+        found = await self.store.statistics(parts.jobs.keys())
+        return evolve(found, jobs={**found.jobs, "rejected": len(parts.rejected)})
+
     def unrouted(self) -> set[str]:
         """Topics with messages that nobody subscribes to."""
         return self._open_parts().relay.unrouted()
@@ -270,6 +276,7 @@ class PollerRunner:
         if not self._given.clock.virtual:  # where there are no other processes, and wall time never jumps (O5)
             nursery.start_soon(bury_the_dead, parts)
             nursery.start_soon(watch_the_clock, parts)
+            nursery.start_soon(measure_the_store, parts, self.statistics)
         for pattern, handler in self._subscriptions:
             nursery.start_soon(self._handle, pattern, handler)
 

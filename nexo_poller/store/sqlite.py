@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file, shared by any number of processes of one machine."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,10 +27,12 @@ from nexo_poller.store import (
     NotNow,
     Pending,
     Registration,
+    StoreStatistics,
     TickRecord,
     leases,
     outbox,
     schema,
+    statistics,
 )
 from nexo_poller.store.group_commit import GroupCommit
 from nexo_poller.store.holders import Holders, this_machine
@@ -170,6 +172,9 @@ class SqliteStore:
 
     async def dead_letters(self) -> list[DeadLetter]:
         return await self._read(outbox.dead_letters)
+
+    async def statistics(self, jobs: Collection[str]) -> StoreStatistics:
+        return await self._read(lambda db: statistics.statistics(db, jobs))
 
     async def _write(self, run: Callable[[], T]) -> T:
         try:

@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 import trio
-from daemon import counting, daemon, job
+from daemon import counting, daemon, job, text
+from promtool import promtool
 from scrape import families, scraped
 from trio.testing import MockClock
 
+from nexo_poller.clock import SystemClock
 from nexo_poller.config.model import Settings
-from nexo_poller.errors import TransientError
+from nexo_poller.errors import StoreError, TransientError
 from nexo_poller.poller import PollContext, TickAck, TickMetrics
 from nexo_poller.runner.prometheus import PrometheusMetrics
+from nexo_poller.runner.watch import measure_the_store
+from nexo_poller.schedule import Every
+from nexo_poller.store import StoreStatistics
 from nexo_poller.testing import VirtualClock
 
 Ctx = PollContext[Any]
@@ -201,3 +206,86 @@ async def test_writes_to_the_store_are_observed_in_batches(tmp_path: Path, autoj
     assert batches is not None
     assert batches == running.metric("poller_commit_duration_seconds_count")
     assert (running.metric("poller_commit_batch_size_sum") or 0) > batches  # some shared a transaction
+
+
+async def test_outbox_dead_letters_and_jobs_by_state_are_measured_while_the_runner_serves(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def act(ctx: Ctx) -> TickAck:
+        await trio.lowlevel.checkpoint()
+        if ctx.job_id == "failing":
+            raise TransientError("jira is down")
+        return TickAck(deliver=[text("later", not_before=ctx.now + timedelta(hours=1))])
+
+    def stored() -> dict[str, float | None]:
+        names = ("outbox_pending", "outbox_oldest_age_seconds", "dead_letters")
+        by_state = {state: running.metric("poller_jobs", state=state) for state in ("running", "failing", "rejected")}
+        return {name: running.metric(f"poller_{name}") for name in names} | by_state
+
+    often = Every(timedelta(minutes=1), jitter=timedelta())
+    jobs = (job("well", schedule=often), job("failing", schedule=often), job("strange", kind="unknown"))
+    async with daemon(tmp_path, *jobs, act=act) as running, trio.open_nursery() as nursery:
+        assert set(stored().values()) == {None}
+        parts = running.runner._parts
+        assert parts is not None
+        nursery.start_soon(measure_the_store, parts, running.runner.statistics)
+        await trio.sleep(31)
+        measured = stored()
+        nursery.cancel_scope.cancel()
+    assert measured == {
+        "outbox_pending": 1,
+        "outbox_oldest_age_seconds": pytest.approx(30, abs=0.1),
+        "dead_letters": 0,
+        "running": 1,
+        "failing": 1,
+        "rejected": 1,
+    }
+
+
+async def test_a_runner_on_real_time_measures_its_store_by_itself(tmp_path: Path) -> None:
+    async with daemon(tmp_path, clock=SystemClock()) as running:
+        with trio.fail_after(30):
+            while running.metric("poller_jobs", state="running") is None:  # noqa: ASYNC110 - a scrape is all there is
+                await trio.sleep(0.02)
+    assert running.metric("poller_outbox_oldest_age_seconds") == 0
+
+
+async def test_a_store_that_does_not_answer_leaves_the_scrape_as_it_was(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    answers = iter([None, StoreError("the disk is full"), None])
+
+    async def statistics() -> StoreStatistics:
+        error = next(answers, None)
+        if error is not None:
+            raise error
+        return await running.runner.statistics()
+
+    async with daemon(tmp_path) as running, trio.open_nursery() as nursery:
+        parts = running.runner._parts
+        assert parts is not None
+        nursery.start_soon(measure_the_store, parts, statistics)
+        await trio.sleep(10.5)
+        assert running.metric("poller_jobs", state="running") == 1
+        await running.runner.set_paused("inbox", paused=True)
+        await trio.sleep(1)
+        assert running.metric("poller_jobs", state="paused") == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_promtool_complains_of_nothing_but_the_unit_of_the_latency(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def count(ctx: Ctx) -> TickAck:
+        await ctx.host.metric_inc("jira_issues", {"title": 'a "quoted\\" \n title'})
+        return TickAck(metrics=TickMetrics(items_seen=2, items_dispatched=1))
+
+    async with daemon(tmp_path, act=count) as running, trio.open_nursery() as nursery:
+        parts = running.runner._parts
+        assert parts is not None
+        nursery.start_soon(measure_the_store, parts, running.runner.statistics)
+        await trio.sleep(61)
+        nursery.cancel_scope.cancel()
+    assert [family.name for family in families(running.metrics.registry) if not family.samples] == []
+    _, complaints = promtool("check", "metrics", text=scraped(running.metrics.registry))
+    assert complaints == ["poller_latency_ms metric names should not contain abbreviated units"]
