@@ -48,7 +48,7 @@ from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.runner.views import JobView
 from nexo_poller.schedule import At, Cron, Every, parse_schedule
-from nexo_poller.store import Store, TickRecord
+from nexo_poller.store import Batch, Store, StoreStatistics, TickRecord
 from nexo_poller.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "At",
+    "Batch",
     "Breaker",
     "Broker",
     "BrokerError",
@@ -97,6 +98,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreRefused",
+    "StoreStatistics",
     "SystemClock",
     "TickAck",
     "TickError",

@@ -1,5 +1,7 @@
 """The alert rules are clean, ask for what there is, and each is tried, firing and silent."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +16,11 @@ CASES: Final[list[dict[str, Any]]] = [
 ]
 
 
-def test_promtool_finds_the_rules_clean() -> None:
-    code, lines = promtool("check", "rules", "alerts.yaml", folder=DOCS)
-    assert (code, lines[1]) == (0, f"  SUCCESS: {len(RULES)} rules found")
-
-
-def test_promtool_sees_every_alert_fire_and_keep_silent_as_the_cases_say() -> None:
-    code, lines = promtool("test", "rules", "alerts_test.yaml", folder=DOCS)
-    assert (code, lines) == (0, ["Unit Testing:  alerts_test.yaml", "  SUCCESS", ""])
+def test_the_commands_of_the_page_find_the_rules_clean_and_every_case_as_it_says() -> None:
+    commands = re.findall("^    (promtool .*)$", (DOCS / "metrics.md").read_text(), re.MULTILINE)
+    check, test = (promtool(*shlex.split(command)[1:], folder=DOCS.parent) for command in commands)
+    assert (check[0], check[1][1]) == (0, f"  SUCCESS: {len(RULES)} rules found")
+    assert (test[0], test[1][1:]) == (0, ["  SUCCESS", ""])
 
 
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:

@@ -74,7 +74,7 @@ async def test_metrics_that_fail_fail_no_tick(
     def broken(*_: object) -> None:
         raise OSError("no metrics today")
 
-    for method in ("tick", "health", "custom"):
+    for method in ("tick", "late", "health", "batch", "custom"):
         monkeypatch.setattr(PrometheusMetrics, method, broken)
     async with daemon(tmp_path, act=counting) as running:
         await trio.sleep(61)

@@ -338,8 +338,11 @@ class TestStatistics:
         assert lease is not None
         first, _ = await outbox.pending("inbox/t", 10)
         await outbox.dead(lease, first, "410 Gone", now=NOON + SECOND)
+        await outbox.register([registration("newer")], now=NOON)
+        claim = await claimed(outbox, "newer", now=NOON + SECOND)
+        await outbox.commit(claim, commit(claim, outgoing(b"3")), now=NOON + SECOND)
         found = await outbox.statistics({"inbox"})
-        assert (found.pending, found.oldest_pending_at, found.dead_letters) == (2, NOON, 1)
+        assert (found.pending, found.oldest_pending_at, found.dead_letters) == (3, NOON, 1)
 
     async def test_jobs_are_counted_by_state_but_only_those_asked_for(self, empty_store: Store) -> None:
         names = ["well", "failing", "paused", "fired", "removed"]

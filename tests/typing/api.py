@@ -34,6 +34,7 @@ from nexo_poller import (
     Settings,
     SqliteStore,
     Store,
+    StoreStatistics,
     SystemClock,
     TickAck,
     TickMetrics,
@@ -115,6 +116,7 @@ async def embed(registry_metrics: PrometheusMetrics) -> None:
         assert_type(await events.receive(), Event)
         assert_type(await runner.list_jobs(), list[JobView])
         assert_type(await runner.history("inbox"), list[TickRecord])
+        assert_type(await runner.statistics(), StoreStatistics)
         assert_type(await runner.run_once("inbox"), TickReport)
         assert_type(await runner.dry_run("inbox"), DryRun)
         assert_type(runner.registered_kinds(), list[str])
