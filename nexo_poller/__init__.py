@@ -28,6 +28,8 @@ from nexo_poller.errors import (
     StoreError,
     StoreRefused,
     TickError,
+    ToolError,
+    ToolUnknown,
     TransientError,
     Unrouted,
 )
@@ -50,6 +52,7 @@ from nexo_poller.runner.views import JobView
 from nexo_poller.schedule import At, Cron, Every, parse_schedule
 from nexo_poller.store import Batch, Store, StoreStatistics, TickRecord
 from nexo_poller.store.sqlite import SqliteStore
+from nexo_poller.tool import Tool
 
 if TYPE_CHECKING:
     from nexo_poller.config.reading import load_config as load_config
@@ -105,6 +108,9 @@ __all__ = [
     "TickMetrics",
     "TickRecord",
     "TickReport",
+    "Tool",
+    "ToolError",
+    "ToolUnknown",
     "TransientError",
     "Unrouted",
     "load_config",

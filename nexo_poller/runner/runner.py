@@ -18,6 +18,7 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config.model import Config
 from nexo_poller.errors import JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
+from nexo_poller.masking import Mask
 from nexo_poller.poller import Poller
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
@@ -112,6 +113,11 @@ class PollerRunner:
     def registered_kinds(self) -> list[str]:
         """The kinds that jobs may have, sorted."""
         return sorted(self._pollers)
+
+    @property
+    def pollers(self) -> Sequence[Poller[Any]]:
+        """The code behind the kinds that jobs may have, sorted by kind."""
+        return [self._pollers[kind] for kind in self.registered_kinds()]
 
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """Call `handler` for every event on the topics that match, whenever the runner serves.
@@ -233,6 +239,11 @@ class PollerRunner:
     def unrouted(self) -> set[str]:
         """Topics with messages that nobody subscribes to."""
         return self._open_parts().relay.unrouted()
+
+    @property
+    def mask(self) -> Mask:
+        """Takes what is secret in the configuration out of a text (O2). Raises `RuntimeError` while not open."""
+        return self._open_parts().machine.mask
 
     @property
     def store(self) -> Store:
