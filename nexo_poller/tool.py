@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from attrs import field, frozen
-from attrs.validators import gt
+from attrs.validators import gt, instance_of, is_callable
 
 AGENT_ID: Final = "agent_id"
 
@@ -22,8 +22,8 @@ class Tool:
     times as integer milliseconds. What it raises is told to the model, and so is that it took longer than `timeout`.
     """
 
-    name: str
-    description: str
+    name: str = field(validator=instance_of(str))
+    description: str = field(validator=instance_of(str))
     parameters: Mapping[str, Any]
-    handler: ToolHandler
+    handler: ToolHandler = field(validator=is_callable())
     timeout: timedelta = field(default=timedelta(seconds=60), validator=gt(timedelta()))

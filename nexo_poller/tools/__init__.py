@@ -4,9 +4,8 @@ What a model may do to a running daemon is look, run, pause, resume and reset. C
 operator's, in `pollers.yaml`.
 """
 
-from nexo_poller.errors import ConfigError
 from nexo_poller.runner.runner import PollerRunner
-from nexo_poller.tools.collecting import collect_custom_tools, tool_problems
+from nexo_poller.tools.collecting import collect_custom_tools
 from nexo_poller.tools.generic import GENERIC_TOOLS
 from nexo_poller.tools.registry import ToolRegistry
 
@@ -16,10 +15,7 @@ __all__ = ["ToolRegistry", "collect_custom_tools", "tools"]
 def tools(runner: PollerRunner) -> ToolRegistry:
     """The generic tools and those of every poller that the runner knows now.
 
-    Raises `ConfigError` with everything that is wrong with them: a name that is taken or that some provider refuses,
-    parameters that are no JSON Schema of an object, a poller whose `custom_tools()` fails.
+    Raises `ConfigError` with everything that is wrong with the latter; see `collect_custom_tools`.
     """
-    offered = [*GENERIC_TOOLS, *collect_custom_tools(runner.pollers)]
-    if problems := [*tool_problems(offered)]:
-        raise ConfigError(*problems)
+    offered = (*GENERIC_TOOLS, *collect_custom_tools(runner.pollers))
     return ToolRegistry(runner, {tool.name: tool for tool in offered})

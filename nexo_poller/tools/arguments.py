@@ -1,11 +1,9 @@
 """Whether the arguments of a call are what the tool's schema asks for."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from nexo_poller.tool import AGENT_ID
-
-LONGEST_PROBLEM: Final = 500  # characters: it may quote an argument
 
 
 def argument_problems(schema: Mapping[str, Any], arguments: object) -> list[str]:
@@ -18,7 +16,7 @@ def argument_problems(schema: Mapping[str, Any], arguments: object) -> list[str]
 
     validator = Draft202012Validator(schema, registry=Registry())  # with the default one, a $ref may call the network
     errors = sorted(validator.iter_errors(arguments), key=lambda error: error.json_path)
-    problems = [f"{error.json_path}: {error.message}"[:LONGEST_PROBLEM] for error in errors]
+    problems = [f"{error.json_path}: {error.message}" for error in errors]
     if isinstance(arguments, Mapping) and AGENT_ID in arguments:
         problems.append(f"$.{AGENT_ID}: who calls is not for an argument to say; leave it out")
     return problems
@@ -31,10 +29,10 @@ def schema_problem(schema: object) -> str | None:
 
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
         return 'its parameters are no schema of an object (begin with {"type": "object", "properties": {…}})'
-    if AGENT_ID in schema.get("properties", {}):
-        return f"its parameters have a property `{AGENT_ID}`, which the caller fills in (remove it)"
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return f"its parameters are no JSON Schema: {error.json_path}: {error.message}"
+    if AGENT_ID in schema.get("properties", {}):
+        return f"its parameters have a property `{AGENT_ID}`, which the caller fills in (remove it)"
     return None

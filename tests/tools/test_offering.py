@@ -69,17 +69,18 @@ def test_a_poller_brings_no_tools_unless_it_says_so() -> None:
 @pytest.mark.parametrize(
     ("offered", "words"),
     [
-        ([tool("jira search")], "'jira search' is no name for a tool (use 1 to 64 of a-z A-Z 0-9 _ -)"),
-        ([tool("")], "'' is no name for a tool"),
-        ([tool("x" * 65)], "is no name for a tool"),
-        ([tool("jira_search\n")], "is no name for a tool"),
-        ([tool(), tool()], "2 tools are called 'jira_search' (begin each name with its poller's kind)"),
-        ([tool("pollers_run")], "2 tools are called 'pollers_run'"),
-        ([tool(parameters={})], "the tool 'jira_search': its parameters are no schema of an object"),
+        ([tool("jira search")], "the tool 'jira search' of the poller 'jira': no provider takes such a name (use 1 to"),
+        ([tool("")], "no provider takes such a name"),
+        ([tool("x" * 65)], "no provider takes such a name"),
+        ([tool("jira_search\n")], "no provider takes such a name"),
+        ([tool(), tool()], "the poller 'jira' has one of that name (begin it with the poller's kind)"),
+        ([tool("pollers_run")], "the tool 'pollers_run' of the poller 'jira': every runner has one of that name"),
+        ([tool(parameters={})], "the poller 'jira': its parameters are no schema of an object (begin with"),
         ([tool(parameters=None)], "its parameters are no schema of an object"),
         ([tool(parameters={"type": "object", "required": "project"})], "no JSON Schema: $.required: 'project' is not"),
         ([tool(parameters={"type": "object", "properties": {"agent_id": {}}})], "have a property `agent_id`"),
-        (["jira_search"], "the tools of the poller 'jira' cannot be had: TypeError: 'jira_search' is no Tool"),
+        ([tool(parameters={"type": "object", "properties": 5})], "no JSON Schema: $.properties: 5 is not"),
+        (["jira_search"], "the poller 'jira' cannot tell its tools: TypeError: 'jira_search' is no Tool"),
     ],
 )
 def test_a_tool_that_some_provider_would_refuse_is_refused_here_in_clear_words(offered: list[Any], words: str) -> None:
@@ -88,15 +89,22 @@ def test_a_tool_that_some_provider_would_refuse_is_refused_here_in_clear_words(o
     assert words in str(raised.value)
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_of_every_poller_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
-        offer(poller_with(tool("a b"), tool("pollers_run"), tool("c", parameters=1)))
-    assert len(raised.value.problems) == 3
+        offer(Broken(), poller_with(tool(), its_kind="a"), poller_with(tool(), tool("a b"), tool("c", parameters=1)))
+    assert [problem.what.partition(" (")[0] for problem in raised.value.problems] == [
+        "the poller 'broken' cannot tell its tools: OSError: no such file",
+        "the tool 'jira_search' of the poller 'jira': the poller 'a' has one of that name",
+        "the tool 'a b' of the poller 'jira': no provider takes such a name",
+        "the tool 'c' of the poller 'jira': its parameters are no schema of an object",
+    ]
 
 
-def test_a_poller_that_fails_to_tell_its_tools_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"the poller 'broken' cannot be had: OSError: no such file"):
-        offer(Broken(), poller_with(tool()))
+def test_a_tool_without_a_name_or_a_handler_is_none() -> None:
+    for wrong in ({"name": 5}, {"description": None}, {"handler": "handle"}):
+        fields: dict[str, Any] = {"name": "a", "description": "", "parameters": SCHEMA, "handler": handle, **wrong}
+        with pytest.raises(TypeError):
+            Tool(**fields)
 
 
 def strictly(type_: Any, value: Iterable[Any]) -> Any:

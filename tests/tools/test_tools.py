@@ -196,7 +196,7 @@ async def test_an_error_quotes_no_more_than_the_beginning_of_an_argument(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with daemon(tmp_path) as running:
-        assert len(await refusal(running, "pollers_show", {"id": ["x" * 100_000]})) < 1000
+        assert len(await refusal(running, "pollers_show", {"id": ["x" * 100_000]})) < 2000
 
 
 async def test_the_caller_is_told_to_the_handler_and_cannot_be_an_argument(
@@ -229,7 +229,8 @@ async def test_a_handler_that_hangs_is_given_up(tmp_path: Path, autojump_clock: 
 
     hanging = tool(handler=hang, timeout=timedelta(seconds=5))
     async with daemon(tmp_path, pollers=(Handy([hanging]),)) as running:
-        assert await refusal(running, "handy_echo", {}) == "handy_echo: it gave no answer within 5 s"
+        with trio.fail_after(6):
+            assert await refusal(running, "handy_echo", {}) == "handy_echo: it gave no answer within 5 s"
 
 
 async def test_a_run_goes_on_when_its_caller_has_gone(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -276,7 +277,9 @@ async def test_a_job_that_was_rejected_is_listed_with_its_problems_and_cannot_be
         assert "it was rejected" in await refusal(running, "pollers_run", {"id": "inbox"})
 
 
-async def test_a_schema_that_refers_to_elsewhere_calls_nobody(tmp_path: Path, autojump_clock: MockClock) -> None:
-    elsewhere = tool(parameters={"type": "object", "$ref": "http://127.0.0.1:9/schema.json"})
-    async with daemon(tmp_path, pollers=(Handy([elsewhere]),)) as running:
+async def test_a_schema_that_refers_to_elsewhere_is_not_fetched(tmp_path: Path, autojump_clock: MockClock) -> None:
+    elsewhere = tmp_path / "schema.json"
+    elsewhere.write_text("{}")
+    referring = tool(parameters={"type": "object", "$ref": elsewhere.as_uri()})
+    async with daemon(tmp_path, pollers=(Handy([referring]),)) as running:
         assert "Unresolvable" in await refusal(running, "handy_echo", {})
