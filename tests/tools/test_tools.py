@@ -277,6 +277,7 @@ async def test_a_job_that_was_rejected_is_listed_with_its_problems_and_cannot_be
         assert "it was rejected" in await refusal(running, "pollers_run", {"id": "inbox"})
 
 
+@pytest.mark.filterwarnings("ignore:Automatically retrieving")  # jsonschema does so by default
 async def test_a_schema_that_refers_to_elsewhere_is_not_fetched(tmp_path: Path, autojump_clock: MockClock) -> None:
     elsewhere = tmp_path / "schema.json"
     elsewhere.write_text("{}")
