@@ -1,6 +1,7 @@
 """`nexo-poller mcp`, driven by the official client over stdio."""
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from command import NEXO_POLLER, environment, nexo_poller
+from command import NEXO_POLLER, ROOT, environment, nexo_poller
 from daemon import Daemon, counting, daemon, job
 from http_server import Handler, Request, Response, http_server
 from mcp.client.client import Client
@@ -110,7 +111,7 @@ async def test_a_wrong_call_is_an_answer_that_the_model_can_read_and_changes_not
         ("pollers_resume", {"id": "inbox", "agent_id": "root"}, "who calls is not for an argument to say"),
         ("pollers_resume", {"id": "inbix"}, "did you mean 'inbox'?"),
         ("pollers_delete", {"id": "inbox"}, "there is no such tool (there are pollers_list, "),
-        ("no/such?tool", {}, "404"),
+        ("pollers_resume?", {"id": "inbox"}, "404"),
     ]
     async with connected(tmp_path) as (running, mcp):
         for name, arguments, words in wrong:
@@ -148,7 +149,8 @@ def test_without_a_daemon_it_says_where_it_looked(tmp_path: Path) -> None:
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     tmp_path.joinpath("mcp.py").write_text("raise ModuleNotFoundError(\"No module named 'mcp'\", name='mcp')")
-    done = nexo_poller("mcp", "--agent", "ana", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, status=1)
+    path = os.pathsep.join(map(str, (tmp_path, ROOT)))
+    done = nexo_poller("mcp", "--agent", "ana", cwd=tmp_path, env={"PYTHONPATH": path}, status=1)
     assert 'pip install "nexo-poller[mcp]"' in done.stderr
 
 
