@@ -28,6 +28,8 @@ from nexo_poller.errors import (
     StoreError,
     StoreRefused,
     TickError,
+    ToolError,
+    ToolUnknown,
     TransientError,
     Unrouted,
 )
@@ -42,19 +44,22 @@ from nexo_poller.poller import (
     TickAck,
     TickMetrics,
 )
-from nexo_poller.runner.metrics import Metrics, PrometheusMetrics
+from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import DryRun, TickReport
+from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.runner.views import JobView
 from nexo_poller.schedule import At, Cron, Every, parse_schedule
-from nexo_poller.store import Store, TickRecord
+from nexo_poller.store import Batch, Store, StoreStatistics, TickRecord
 from nexo_poller.store.sqlite import SqliteStore
+from nexo_poller.tool import Tool
 
 if TYPE_CHECKING:
     from nexo_poller.config.reading import load_config as load_config
 
 __all__ = [
     "At",
+    "Batch",
     "Breaker",
     "Broker",
     "BrokerError",
@@ -96,12 +101,16 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreRefused",
+    "StoreStatistics",
     "SystemClock",
     "TickAck",
     "TickError",
     "TickMetrics",
     "TickRecord",
     "TickReport",
+    "Tool",
+    "ToolError",
+    "ToolUnknown",
     "TransientError",
     "Unrouted",
     "load_config",

@@ -16,7 +16,9 @@ NexoPollerError
 │   └── BrokerUnavailable    nothing was said of the message: does not count
 │       └── Unrouted         nobody subscribes to its topic
 ├── JobUnknown               no such job in the running configuration
-└── JobRefused               the job cannot do that now: fired, already running by hand, rejected
+├── JobRefused               the job cannot do that now: fired, already running by hand, rejected
+└── ToolError                a call of a tool came to nothing; written for the model that called
+    └── ToolUnknown          there is no tool of this name
 """
 
 from collections.abc import Iterable
@@ -172,3 +174,22 @@ class JobRefused(NexoPollerError):
         super().__init__(f"job '{job_id}': {why}")
         self.job_id = job_id
         self.why = why
+
+
+class ToolError(NexoPollerError):
+    """A call of a tool came to nothing: its arguments do not fit, or its handler failed or took too long.
+
+    `problems` is everything that is wrong, a sentence each, masked, for the model to read and do better.
+    """
+
+    def __init__(self, tool: str, *problems: str) -> None:
+        super().__init__(f"{tool}: " + "; ".join(problems))
+        self.tool = tool
+        self.problems = problems
+
+
+class ToolUnknown(ToolError, LookupError):
+    """There is no tool of this name."""
+
+    def __init__(self, tool: str, known: Iterable[str]) -> None:
+        super().__init__(tool, f"there is no such tool (there are {', '.join(known)})")

@@ -7,7 +7,6 @@ and then escaped: line breaks, escape sequences and characters that turn the rea
 
 import json
 import logging
-import math
 import re
 import sys
 import traceback
@@ -18,6 +17,7 @@ from typing import Any, Final, TextIO
 from attrs import frozen
 
 from nexo_poller.failures import leaves
+from nexo_poller.masking import masked_json
 
 Mask = Callable[[str], str]
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -113,24 +113,9 @@ def _facts(record: logging.LogRecord, mask: Mask) -> _Facts:
     return _Facts(
         time=datetime.fromtimestamp(record.created, UTC),
         message=mask(record.getMessage()),
-        fields={mask(str(name)): _masked(value, mask) for name, value in fields.items()},
+        fields={mask(str(name)): masked_json(value, mask) for name, value in fields.items()},
         error=record.exc_info[1] if record.exc_info else None,
     )
-
-
-def _masked(value: Any, mask: Mask) -> Any:
-    """`value` as JSON can hold it, every string of it masked."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case Mapping():
-            return {mask(str(name)): _masked(inner, mask) for name, inner in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_masked(inner, mask) for inner in value]
-        case _:
-            return mask(str(value))
 
 
 def _summary(error: BaseException, mask: Mask) -> str:

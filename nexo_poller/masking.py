@@ -3,9 +3,10 @@
 import base64
 import hashlib
 import json
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -60,6 +61,21 @@ class Mask:
             kept += (text[start:position], MASKED)
             start = position = position + len(found)
         return "".join((*kept, text[start:]))
+
+
+def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
+    """`value` as JSON can hold it, every string of it masked; what JSON does not know becomes its `str`."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case Mapping():
+            return {mask(str(name)): masked_json(inner, mask) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [masked_json(inner, mask) for inner in value]
+        case _:
+            return mask(str(value))
 
 
 def fingerprint(account: str) -> str:

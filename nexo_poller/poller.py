@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from attrs.validators import ge, instance_of
 
 from nexo_poller.clock import Clock
+from nexo_poller.tool import Tool
 
 if TYPE_CHECKING:  # the pure floor imports no httpx
     import httpx
@@ -152,3 +153,7 @@ class Poller(Generic[C]):
         Let `trio.Cancelled` through: a tick is cancelled at its timeout, at a reload and when its lease is lost.
         """
         raise NotImplementedError
+
+    def custom_tools(self) -> Sequence[Tool]:
+        """Tools of the poller's own, offered to language models beside the generic `pollers_*` ones."""
+        return ()

@@ -19,9 +19,11 @@ FRONT_DOOR: Final = "nexo_poller"
 # From top to bottom. A room uses only the rooms below it; those on one floor know nothing of each other.
 FLOORS: Final = (
     {"__main__"},
-    {"cli", "testing"},
+    {"admin", "cli", "testing"},
     {"logs"},
+    {"tools"},
     {FRONT_DOOR},
+    {"shapes"},
     {"runner"},
     {"builtins", "channels", "kinds"},
     {"host", "http"},
@@ -29,7 +31,19 @@ FLOORS: Final = (
     {"broker"},
     {
         *("alerts", "backoff", "breaker", "clock", "config", "cron", "daylight", "dotted", "errors", "failures"),
-        *("masking", "plan", "poller", "schedule", "seen", "slots", "state", "template", "timetable", "walltimes"),
+        *(
+            "masking",
+            "plan",
+            "poller",
+            "schedule",
+            "seen",
+            "slots",
+            "state",
+            "template",
+            "timetable",
+            "tool",
+            "walltimes",
+        ),
     },
 )
 PURE: Final = FLOORS[-1] | {"event"}  # which makes messages, a broker's word, and is as pure
@@ -39,7 +53,18 @@ IMPURE: Final = {
 }
 READS_A_CLOCK: Final = {"now", "utcnow", "today"}
 LOADED_WHEN_USED: Final = (
-    *("quart", "quart_trio", "hypercorn", "prometheus_client", "feedparser", "selectolax", "ruamel", "apprise", "nats"),
+    *(
+        "quart",
+        "quart_trio",
+        "hypercorn",
+        "prometheus_client",
+        "feedparser",
+        "selectolax",
+        "ruamel",
+        "apprise",
+        "nats",
+        "jsonschema",
+    ),
     *("rich", "click", "pygments"),  # which httpx loads wherever they are installed
 )
 

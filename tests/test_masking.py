@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexo_poller.masking import Mask, fingerprint, header_values
+from nexo_poller.masking import Mask, fingerprint, header_values, masked_json
 
 secrets = st.lists(st.text(min_size=6, max_size=20), max_size=4)
 starry = st.lists(st.text(alphabet="*ab", min_size=6, max_size=9), max_size=4)
@@ -94,3 +94,8 @@ def test_header_values_are_found_at_any_depth_and_tokens_alone_too() -> None:
         "steps": [{"Headers": {"Cookie": "session=1"}}, "headers"],
     }
     assert list(header_values(config)) == ["Bearer abcdef", "abcdef", "k", "session=1"]
+
+
+def test_every_string_of_a_value_is_masked_and_what_json_does_not_know_becomes_text() -> None:
+    value = {"s3cret-token": ["s3cret-token", {"n": 1}], "odd": (float("inf"), OSError("s3cret-token"), None, True)}
+    assert masked_json(value, Mask(["s3cret-token"])) == {"***": ["***", {"n": 1}], "odd": ["inf", "***", None, True]}

@@ -26,7 +26,6 @@ from typing import Final
 import trio
 from attrs import Factory, define
 
-from nexo_poller.breaker import breaker
 from nexo_poller.config.model import JobSpec
 from nexo_poller.errors import JobRefused, LeaseLost
 from nexo_poller.runner.lease import HeldLease
@@ -204,13 +203,13 @@ class RunningJob:
         self._is_busy = answer.why == "busy"
 
     def _warn_of(self, claim: Claim) -> None:
-        errors = claim.state.consecutive_errors
         if claim.is_takeover:
-            self.ticker.count(lambda metrics: metrics.takeover(self.spec.id))
+            self.ticker.count(lambda metrics: metrics.takeover(self.spec))
             log.warning("job '%s': took its lease over from a holder that did not give it back", self.spec.id)
-        if errors:
-            state = breaker(errors, self.ticker.machine.settings.breaker_threshold, due=True)
-            self.ticker.count(lambda metrics: metrics.health(self.spec.id, errors, state))
+        if claim.state.due is not None:
+            late_by = claim.now - claim.state.due.at
+            self.ticker.count(lambda metrics: metrics.late(self.spec, late_by))
+        self.ticker.report_health(claim.state, claim.now)
 
     def _rules(self, luck: float) -> Rules:
         settings = self.ticker.machine.settings

@@ -1,26 +1,13 @@
-"""The seven series of the Rust original, counted in plain numbers and rendered for Prometheus on demand.
+"""What the runner counts, for whoever wants to know."""
 
-The counters are ours, so that a tick costs a few additions and `prometheus_client` is imported only by whoever asks for
-`PrometheusMetrics`. A custom collector also has no `_created` series to leave out.
-"""
-
-import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from attrs import Factory, define
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from nexo_poller.breaker import Breaker
 from nexo_poller.config.model import JobSpec
 from nexo_poller.state import Status
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
-LATENCY_BUCKETS_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
-NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
-MAX_CUSTOM_SERIES: Final = 1_000  # a poller that puts an id into a label must not fill the memory
+from nexo_poller.store import Batch, StoreStatistics
 
 
 class Metrics(Protocol):
@@ -32,14 +19,23 @@ class Metrics(Protocol):
     def skipped(self, job: JobSpec) -> None:
         """A slot was given up without a tick."""
 
-    def health(self, job_id: str, consecutive_errors: int, breaker: Breaker) -> None:
-        """How the job stands now."""
+    def late(self, job: JobSpec, by: timedelta) -> None:
+        """A tick begins, so long after it was due."""
 
-    def takeover(self, job_id: str) -> None:
+    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker, last_success_at: datetime | None) -> None:
+        """How the job stands now. `last_success_at`: None before the first success."""
+
+    def takeover(self, job: JobSpec) -> None:
         """A lease was taken over from a holder that did not give it back."""
 
+    def batch(self, batch: Batch) -> None:
+        """The store has carried out a batch of writes."""
+
+    def stored(self, statistics: StoreStatistics, now: datetime) -> None:
+        """How much was in the store at `now`."""
+
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
-        """A poller counted something of its own."""
+        """A poller counted something of its own. May raise `ValueError` for a name or labels that cannot be counted."""
 
     def forget(self, job_id: str) -> None:
         """The job is gone; so are its series."""
@@ -54,10 +50,19 @@ class NoMetrics:
     def skipped(self, job: JobSpec) -> None:
         """Nothing."""
 
-    def health(self, job_id: str, consecutive_errors: int, breaker: Breaker) -> None:
+    def late(self, job: JobSpec, by: timedelta) -> None:
         """Nothing."""
 
-    def takeover(self, job_id: str) -> None:
+    def health(self, job: JobSpec, consecutive_errors: int, breaker: Breaker, last_success_at: datetime | None) -> None:
+        """Nothing."""
+
+    def takeover(self, job: JobSpec) -> None:
+        """Nothing."""
+
+    def batch(self, batch: Batch) -> None:
+        """Nothing."""
+
+    def stored(self, statistics: StoreStatistics, now: datetime) -> None:
         """Nothing."""
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
@@ -65,122 +70,3 @@ class NoMetrics:
 
     def forget(self, job_id: str) -> None:
         """Nothing."""
-
-
-@define(eq=False)
-class _JobSeries:
-    kind: str = ""
-    agent: str = ""
-    ticks: dict[Status, int] = Factory(dict)
-    buckets: list[int] = Factory(lambda: [0] * (len(LATENCY_BUCKETS_MS) + 1))
-    latency_sum: float = 0.0
-    seen: int = 0
-    dispatched: int = 0
-    errors: int = 0
-    breaker: Breaker = Breaker.CLOSED
-    takeovers: int = 0
-
-
-class PrometheusMetrics:
-    """`Metrics` that a Prometheus registry can collect: the given one, or a new one of its own (`registry`)."""
-
-    def __init__(self, registry: "CollectorRegistry | None" = None) -> None:
-        from prometheus_client import CollectorRegistry
-
-        self.registry = registry or CollectorRegistry()
-        self._jobs: dict[str, _JobSeries] = {}
-        self._custom: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
-        self.registry.register(self)
-
-    def tick(self, job: JobSpec, status: Status, latency_ms: float, seen: int, dispatched: int) -> None:
-        """See `Metrics`."""
-        series = self._series(job)
-        series.ticks[status] = series.ticks.get(status, 0) + 1
-        series.buckets[bisect_left(LATENCY_BUCKETS_MS, latency_ms)] += 1
-        series.latency_sum += latency_ms
-        series.seen += seen
-        series.dispatched += dispatched
-
-    def skipped(self, job: JobSpec) -> None:
-        """See `Metrics`."""
-        ticks = self._series(job).ticks
-        ticks["skipped"] = ticks.get("skipped", 0) + 1
-
-    def health(self, job_id: str, consecutive_errors: int, breaker: Breaker) -> None:
-        """See `Metrics`."""
-        series = self._jobs.setdefault(job_id, _JobSeries())
-        series.errors, series.breaker = consecutive_errors, breaker
-
-    def takeover(self, job_id: str) -> None:
-        """See `Metrics`."""
-        self._jobs.setdefault(job_id, _JobSeries()).takeovers += 1
-
-    def custom(self, name: str, labels: Mapping[str, str]) -> None:
-        """See `Metrics`."""
-        if not NAME.fullmatch(name) or not all(map(NAME.fullmatch, labels)):
-            raise ValueError(f"'{name}' with the labels {sorted(labels)} is no metric that Prometheus can take")
-        key = (name, tuple(sorted(labels.items())))
-        if key in self._custom or len(self._custom) < MAX_CUSTOM_SERIES:
-            self._custom[key] = self._custom.get(key, 0) + 1
-
-    def forget(self, job_id: str) -> None:
-        """See `Metrics`."""
-        self._jobs.pop(job_id, None)
-
-    def describe(self) -> Iterable[Any]:
-        """Nothing is known before it is counted; lets a registry take us without collecting."""
-        return ()
-
-    def collect(self) -> Iterator[Any]:
-        """The metric families, for the registry."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
-        by_job = ["kind", "agent", "job_id"]
-        ticks = CounterMetricFamily("poller_ticks", "Ticks by outcome.", labels=[*by_job, "status"])
-        latency = HistogramMetricFamily("poller_latency_ms", "Duration of a tick.", labels=by_job)
-        seen = CounterMetricFamily("poller_items_seen", "Items that ticks looked at.", labels=by_job)
-        dispatched = CounterMetricFamily("poller_items_dispatched", "Items that became messages.", labels=by_job)
-        errors = GaugeMetricFamily("poller_consecutive_errors", "Transient errors in a row.", labels=["job_id"])
-        breaker = GaugeMetricFamily("poller_breaker_state", "0 closed, 1 half-open, 2 open.", labels=["job_id"])
-        takeovers = CounterMetricFamily(
-            "poller_lease_takeovers", "Leases taken from holders that did not give them back.", labels=["job_id"]
-        )
-        for job_id, series in list(self._jobs.items()):
-            job = [series.kind, series.agent, job_id]
-            for status, count in list(series.ticks.items()):
-                ticks.add_metric([*job, status], count)
-            latency.add_metric(job, _cumulated(series.buckets), series.latency_sum)
-            seen.add_metric(job, series.seen)
-            dispatched.add_metric(job, series.dispatched)
-            errors.add_metric([job_id], series.errors)
-            breaker.add_metric([job_id], series.breaker.value)
-            takeovers.add_metric([job_id], series.takeovers)
-        yield from (ticks, latency, seen, dispatched, errors, breaker, takeovers)
-        yield from self._custom_families()
-
-    def _series(self, job: JobSpec) -> _JobSeries:
-        series = self._jobs.setdefault(job.id, _JobSeries())
-        series.kind, series.agent = job.kind, job.agent
-        return series
-
-    def _custom_families(self) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily
-
-        families: dict[tuple[str, tuple[str, ...]], Any] = {}
-        for (name, labels), count in list(self._custom.items()):
-            names = tuple(label for label, _ in labels)
-            family = families.setdefault(
-                (name, names), CounterMetricFamily(name, "Counted by a poller.", labels=list(names))
-            )
-            family.add_metric([value for _, value in labels], count)
-        yield from families.values()
-
-
-def _cumulated(buckets: list[int]) -> list[tuple[str, float]]:
-    bounds = [*map(str, LATENCY_BUCKETS_MS), "+Inf"]
-    total = 0
-    cumulated: list[tuple[str, float]] = []
-    for bound, count in zip(bounds, buckets, strict=True):
-        total += count
-        cumulated.append((bound, total))
-    return cumulated

@@ -14,6 +14,7 @@ from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
+from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.relay import Relay
@@ -82,15 +83,17 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         if http is None:
             http = await stack.enter_async_context(HttpPools.open(clock=clock))
         store: Store = given.store or SqliteStore(config.settings.state_db, clock=clock)
-        await stack.enter_async_context(store)
         mask = Mask([*config.secrets, *_header_values(bound)])
+        counting = Counting(given.metrics, mask)
+        store.observe(lambda batch: counting("the store", lambda metrics: metrics.batch(batch)))
+        await stack.enter_async_context(store)
         attempts = config.settings.max_delivery_attempts
         relay = Relay(store=store, broker=broker, clock=clock, mask=mask, max_attempts=attempts)
         machine = Machine(
             store=store,
             clock=clock,
             http=http,
-            metrics=given.metrics,
+            counting=counting,
             settings=config.settings,
             agents=config.agents,
             mask=mask,
@@ -126,6 +129,8 @@ async def _jobs(bound: Sequence["BoundJob"], machine: Machine, states_of: States
             until=due.at if due else None,
             slot=due.slot if due else None,
         )
+        if state:  # what an earlier process knew, a scrape before the first tick shall show
+            jobs[job.spec.id].ticker.report_health(state, machine.clock.now())
     return jobs
 
 

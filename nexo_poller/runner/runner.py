@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import outcome
 import trio
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from nexo_poller.broker import Broker, Handler
 from nexo_poller.broker.local import LocalBroker
@@ -19,6 +19,7 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config.model import Config
 from nexo_poller.errors import JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
+from nexo_poller.masking import Mask
 from nexo_poller.poller import Poller
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
@@ -26,9 +27,9 @@ from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
 from nexo_poller.runner.tick import inside
 from nexo_poller.runner.views import JobView, rejected_view, view
-from nexo_poller.runner.watch import bury_the_dead, follow_store, watch_the_clock
+from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
 from nexo_poller.state import JobState
-from nexo_poller.store import JobRow, Store, TickRecord
+from nexo_poller.store import JobRow, Store, StoreStatistics, TickRecord
 
 if TYPE_CHECKING:
     from nexo_poller.http.pools import HttpPools
@@ -115,6 +116,11 @@ class PollerRunner:
     def registered_kinds(self) -> list[str]:
         """The kinds that jobs may have, sorted."""
         return sorted(self._pollers)
+
+    @property
+    def pollers(self) -> Sequence[Poller[Any]]:
+        """The code behind the kinds that jobs may have, sorted by kind."""
+        return [self._pollers[kind] for kind in self.registered_kinds()]
 
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """Call `handler` for every event on the topics that match, whenever the runner serves.
@@ -236,9 +242,20 @@ class PollerRunner:
         self._job(job_id)
         return await self.store.history(job_id, limit)
 
+    async def statistics(self) -> StoreStatistics:
+        """How much waits and has died in the store, and how many of the configured jobs are in which state."""
+        parts = self._open_parts()
+        found = await self.store.statistics(parts.jobs.keys())
+        return evolve(found, jobs={**found.jobs, "rejected": len(parts.rejected)})
+
     def unrouted(self) -> set[str]:
         """Topics with messages that nobody subscribes to."""
         return self._open_parts().relay.unrouted()
+
+    @property
+    def mask(self) -> Mask:
+        """Takes what is secret in the configuration out of a text (O2). Raises `RuntimeError` while not open."""
+        return self._open_parts().machine.mask
 
     @property
     def store(self) -> Store:
@@ -288,6 +305,7 @@ class PollerRunner:
         if not self._given.clock.virtual:  # where there are no other processes, and wall time never jumps (O5)
             nursery.start_soon(bury_the_dead, parts)
             nursery.start_soon(watch_the_clock, parts)
+            nursery.start_soon(measure_the_store, parts, self.statistics)
         for pattern, handler in self._subscriptions:
             nursery.start_soon(self._handle, pattern, handler)
 

@@ -17,6 +17,7 @@ from nexo_poller.failures import LONGEST_ERROR, describe
 from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
+from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import Outcome, record
@@ -46,7 +47,7 @@ class Machine:
     store: Store
     clock: Clock
     http: "HttpPools"
-    metrics: Metrics
+    counting: Counting
     settings: Settings
     agents: Agents
     mask: Mask
@@ -117,11 +118,14 @@ class Ticker:
         return Outcome(ended=ended, error=self._said(ended), outgoing=outgoing, duration=duration, now=now + duration)
 
     def count(self, count: Callable[[Metrics], None]) -> None:
-        """Let metrics count something; a tick must not fail, or be repeated, because they could not."""
-        try:
-            count(self.machine.metrics)
-        except Exception:
-            log.exception("job '%s': metrics failed", self.bound.spec.id)
+        """Let metrics count something of this job."""
+        self.machine.counting(f"job '{self.bound.spec.id}'", count)
+
+    def report_health(self, state: JobState, now: datetime) -> None:
+        """Tell the metrics how the job stands at `now`."""
+        errors, is_due = state.consecutive_errors, state.due is not None and state.due.at <= now
+        health = breaker(errors, self.machine.settings.breaker_threshold, due=is_due)
+        self.count(lambda metrics: metrics.health(self.bound.spec, errors, health, state.last_success_at))
 
     async def _outcome_while_held(self, claim: Claim, held: HeldLease) -> Outcome:
         """Run the poller; raises `LeaseLost` if the lease ends first."""
@@ -165,13 +169,12 @@ class Ticker:
 
     def _tell(self, outcome: Outcome, step: Step) -> None:
         """Everybody who waits to hear of a commit."""
-        spec, items, errors = self.bound.spec, outcome.items, step.state.consecutive_errors
+        spec, items = self.bound.spec, outcome.items
         latency_ms = outcome.duration / timedelta(milliseconds=1)
-        health = breaker(errors, self.machine.settings.breaker_threshold, due=False)
         self.count(lambda m: m.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched))
-        self.count(lambda m: m.health(spec.id, errors, health))
+        self.report_health(step.state, outcome.now)
         if step.alert is not None and spec.failure_to is None:
-            log.log(logging.ERROR if errors else logging.INFO, "%s", step.alert)
+            log.log(logging.ERROR if step.state.consecutive_errors else logging.INFO, "%s", step.alert)
         if isinstance(outcome.ended, TickAck):
             write_audit(spec, self.machine.agents, outcome.ended.deliver)
         else:
@@ -186,8 +189,9 @@ class Ticker:
             log.debug("job '%s': the tick raised\n%s", self.bound.spec.id, trace)
         return self.machine.mask(describe(ended))[:LONGEST_ERROR]
 
-    def _count_custom(self, name: str, labels: Mapping[str, str]) -> None:
-        self.count(lambda metrics: metrics.custom(name, labels))
+    def _count_custom(self, name: str, labels: Mapping[str, Any]) -> None:
+        mask = self.machine.mask
+        self.count(lambda m: m.custom(name, {label: mask(str(value)) for label, value in labels.items()}))
 
     def _sender(self, fence: int, now: datetime) -> Sender:
         machine = self.machine

@@ -5,7 +5,7 @@ gets the answer that the first call would have given (L2). `now` is for tests; o
 so that all its users share one clock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
@@ -145,6 +145,27 @@ class DeadLetter:
     died_at: datetime
 
 
+@frozen(kw_only=True)
+class StoreStatistics:
+    """How much waits in the outbox and since when, how much has died, and how many jobs are in which state.
+
+    The states: `running` (as it should), `failing` (errors in a row), `paused`, `fired`; a runner adds `rejected`.
+    """
+
+    pending: int
+    oldest_pending_at: datetime | None
+    dead_letters: int
+    jobs: Mapping[str, int]
+
+
+@frozen
+class Batch:
+    """Writes that shared a transaction: how many calls, and how long it was from their turn to their answers."""
+
+    calls: int
+    duration: timedelta
+
+
 class Store(Protocol):
     """Open it with `async with`; between two openings it can be opened again.
 
@@ -161,6 +182,13 @@ class Store(Protocol):
     @property
     def holder(self) -> str:
         """Our name on leases, new at every opening."""
+        ...
+
+    def observe(self, observer: Callable[[Batch], None]) -> None:
+        """Call `observer`, which must not raise, after every batch of writes, from the next opening on.
+
+        It replaces the one given before.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -251,4 +279,8 @@ class Store(Protocol):
 
     async def dead_letters(self) -> list[DeadLetter]:
         """All dead letters, oldest first."""
+        ...
+
+    async def statistics(self, jobs: Collection[str]) -> StoreStatistics:
+        """How much there is, and in which states these jobs are."""
         ...

@@ -18,6 +18,7 @@ deadlock when it is not).
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import outcome
@@ -25,6 +26,7 @@ import trio
 from attrs import define, field
 
 from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
+from nexo_poller.store import Batch
 
 T = TypeVar("T")
 ANSWERS: Final = (LeaseLost, JobRefused, JobUnknown)
@@ -52,10 +54,14 @@ class _Call:
 
 @define(eq=False)
 class GroupCommit:
-    """Runs calls against `db`, one transaction at a time. `hop` carries the work off the loop (or not at all)."""
+    """Runs calls against `db`, one transaction at a time.
+
+    `hop` carries the work off the loop (or not at all); `observe`, which must not raise, hears of every batch.
+    """
 
     db: Transactions
     hop: Callable[[Callable[[], None]], Awaitable[None]]
+    observe: Callable[[Batch], None] = lambda _: None
     _waiting: deque[_Call] = field(factory=deque, init=False)
     _in_flight: bool = field(default=False, init=False)
 
@@ -88,11 +94,13 @@ class GroupCommit:
             await trio.lowlevel.checkpoint()  # whoever can run now gets aboard
             batch = tuple(self._waiting)
             self._waiting.clear()
+            began = trio.current_time()
             try:
                 await self.hop(lambda: self._transact(batch))
             except BaseException as error:  # noqa: BLE001 - no thread to be had, say: all who came along must hear of it
                 for call in batch:
                     call.result = outcome.Error(error)
+            self.observe(Batch(len(batch), timedelta(seconds=trio.current_time() - began)))
             for call in batch:
                 call.woken.set()
             self._hand_over()

@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file, shared by any number of processes of one machine."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.errors import StoreError, StoreRefused
 from nexo_poller.state import JobState
 from nexo_poller.store import (
+    Batch,
     Claim,
     ClaimRequest,
     Commit,
@@ -26,10 +27,12 @@ from nexo_poller.store import (
     NotNow,
     Pending,
     Registration,
+    StoreStatistics,
     TickRecord,
     leases,
     outbox,
     schema,
+    statistics,
 )
 from nexo_poller.store.group_commit import GroupCommit
 from nexo_poller.store.holders import Holders, this_machine
@@ -71,6 +74,7 @@ class SqliteStore:
         self.store_id = ""
         self._clock = clock or SystemClock()
         self._holders = Holders(self.path.with_name(f"{self.path.name}-holders"), machine or this_machine())
+        self._observe: Callable[[Batch], None] = lambda _: None
         self._seen_version = 0
         self._reading = trio.CapacityLimiter(1)
         self._writing = trio.CapacityLimiter(1)
@@ -82,6 +86,9 @@ class SqliteStore:
     def holder(self) -> str:
         """Our name on leases, new at every opening."""
         return self._holders.name
+
+    def observe(self, observer: Callable[[Batch], None]) -> None:
+        self._observe = observer
 
     async def __aenter__(self) -> Self:
         """Open or create the file, and bring it to the present schema."""
@@ -167,6 +174,9 @@ class SqliteStore:
     async def dead_letters(self) -> list[DeadLetter]:
         return await self._read(outbox.dead_letters)
 
+    async def statistics(self, jobs: Collection[str]) -> StoreStatistics:
+        return await self._read(lambda db: statistics.statistics(db, jobs))
+
     async def _write(self, run: Callable[[], T]) -> T:
         try:
             return await self._group(run)
@@ -211,7 +221,7 @@ class SqliteStore:
             self._reader.pragma("query_only", "ON")
             self.store_id = cast("str", self._reader.execute("SELECT store_id FROM poll_meta").get)
             self._seen_version = cast("int", self._reader.pragma("data_version"))
-            self._group = GroupCommit(WriteTransactions(self._writer), self._hop_to_write)
+            self._group = GroupCommit(WriteTransactions(self._writer), self._hop_to_write, self._observe)
             self._holders.join()
             undo.pop_all()
 

@@ -13,7 +13,6 @@ from trio.testing import MockClock
 from nexo_poller.config.model import Settings
 from nexo_poller.errors import ConfigError, HostHeld, JobRefused, JobUnknown, PermanentError, TransientError
 from nexo_poller.poller import Deliver, PollContext, TickAck, TickMetrics
-from nexo_poller.runner.metrics import PrometheusMetrics
 from nexo_poller.schedule import At, Every
 from nexo_poller.testing import VirtualClock
 
@@ -559,64 +558,6 @@ class TestOperating:
         async with daemon(tmp_path, settings=Settings(enabled=False)):
             pass
         assert not (tmp_path / "poller.db").exists()
-
-
-class TestMetrics:
-    async def test_the_seven_series_are_there_exactly(self, tmp_path: Path, autojump_clock: MockClock) -> None:
-        from prometheus_client import generate_latest
-
-        async def two_items(_: Ctx) -> TickAck:
-            await trio.sleep(0.07)
-            return TickAck(metrics=TickMetrics(items_seen=2, items_dispatched=1))
-
-        async with daemon(tmp_path, act=two_items) as running:
-            await trio.sleep(1)
-        lines = generate_latest(running.metrics.registry).decode().splitlines()
-        labels = {"kind": "script", "agent": "ana", "job_id": "inbox"}
-        bounds = ("50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0", "10000.0", "+Inf")
-        in_buckets = {le: running.metric("poller_latency_ms_bucket", le=le, **labels) for le in bounds}
-        assert in_buckets == {le: float(le != "50.0") for le in bounds}
-        assert running.metric("poller_ticks_total", status="ok", **labels) == 1
-        assert running.metric("poller_items_seen_total", **labels) == 2
-        assert running.metric("poller_items_dispatched_total", **labels) == 1
-        assert {line.partition("{")[0] for line in lines if not line.startswith("#")} == {
-            "poller_ticks_total",
-            "poller_latency_ms_bucket",
-            "poller_latency_ms_count",
-            "poller_latency_ms_sum",
-            "poller_items_seen_total",
-            "poller_items_dispatched_total",
-            "poller_consecutive_errors",
-            "poller_breaker_state",
-            "poller_lease_takeovers_total",
-        }
-
-    async def test_a_pollers_own_counter_is_counted_and_its_number_of_series_limited(
-        self, tmp_path: Path, autojump_clock: MockClock
-    ) -> None:
-        async def count(ctx: Ctx) -> TickAck:
-            for n in range(2_000):
-                await ctx.host.metric_inc("jira_issues_total", {"issue": str(n)})
-            await ctx.host.metric_inc("no metric!")
-            return TickAck()
-
-        async with daemon(tmp_path, act=count) as running:
-            await trio.sleep(1)
-            assert (await running.runner.job("inbox")).last_status == "ok"
-        assert running.metric("jira_issues_total", issue="999") == 1
-        assert running.metric("jira_issues_total", issue="1000") is None
-
-    async def test_metrics_that_fail_fail_no_tick(
-        self, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def broken(*_: object) -> None:
-            raise OSError("no metrics today")
-
-        for method in ("tick", "health", "custom"):
-            monkeypatch.setattr(PrometheusMetrics, method, broken)
-        async with daemon(tmp_path, act=counting) as running:
-            await trio.sleep(61)
-        assert running.texts() == ["1", "2"]
 
 
 async def test_ticks_at_once_are_bounded(tmp_path: Path, autojump_clock: MockClock) -> None:

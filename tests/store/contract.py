@@ -3,9 +3,10 @@
 `empty_store` is open and new; `another` opens a second one on the same data, as another process would.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import trio
@@ -14,6 +15,7 @@ from builders import MINUTE, NOON, bodies, claimed, commit, outgoing, registrati
 
 from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
 from nexo_poller.schedule import At, Every
+from nexo_poller.state import FIRED
 from nexo_poller.store import Claim, NotNow, Store
 
 Another = Callable[[], AbstractAsyncContextManager[Store]]
@@ -325,3 +327,36 @@ class TestOutbox:
         assert await bodies(outbox) == [b"2"]
         (letter,) = await outbox.dead_letters()
         assert (letter.message, letter.attempts, letter.error, letter.died_at) == (first.message, 1, "410 Gone", NOON)
+
+
+class TestStatistics:
+    async def test_an_empty_store_has_nothing(self, empty_store: Store) -> None:
+        found = await empty_store.statistics([])
+        assert (found.pending, found.oldest_pending_at, found.dead_letters) == (0, None, 0)
+        assert set(found.jobs.values()) == {0}
+
+    async def test_messages_are_counted_and_the_oldest_dated(self, outbox: Store) -> None:
+        lease = await outbox.claim_relay(MINUTE, now=NOON + SECOND)
+        assert lease is not None
+        first, _ = await outbox.pending("inbox/t", 10)
+        await outbox.dead(lease, first, "410 Gone", now=NOON + SECOND)
+        await outbox.register([registration("newer")], now=NOON)
+        claim = await claimed(outbox, "newer", now=NOON + SECOND)
+        await outbox.commit(claim, commit(claim, outgoing(b"3")), now=NOON + SECOND)
+        found = await outbox.statistics({"inbox"})
+        assert (found.pending, found.oldest_pending_at, found.dead_letters) == (3, NOON, 1)
+
+    async def test_jobs_are_counted_by_state_but_only_those_asked_for(self, empty_store: Store) -> None:
+        names = ["well", "failing", "paused", "fired", "removed"]
+        await empty_store.register([registration(name) for name in names], now=NOON)
+        changes: Mapping[str, Any] = {
+            "failing": {"consecutive_errors": 2},
+            "fired": {"pause_reason": FIRED},
+            "removed": {"consecutive_errors": 1},
+        }
+        for name, change in changes.items():
+            claim = await claimed(empty_store, name)
+            await empty_store.commit(claim, commit(claim, **change), now=NOON)
+        await empty_store.pause("paused", "on holiday")
+        found = await empty_store.statistics({"well", "failing", "paused", "fired", "new"})
+        assert found.jobs == {"running": 2, "failing": 1, "paused": 1, "fired": 1}

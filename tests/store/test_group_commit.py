@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nexo_poller.errors import LeaseLost
+from nexo_poller.store import Batch
 from nexo_poller.store.group_commit import GroupCommit
 
 
@@ -59,7 +61,10 @@ class Group:
     answers: dict[str, str | Exception] = Factory(dict)
     scopes: dict[str, trio.CancelScope] = Factory(dict)
     impossible_hops: int = 0
-    commit: GroupCommit = Factory(lambda self: GroupCommit(self.db, self.hop), takes_self=True)
+    batches: list[Batch] = Factory(list)
+    commit: GroupCommit = Factory(
+        lambda self: GroupCommit(self.db, self.hop, observe=self.batches.append), takes_self=True
+    )
 
     async def hop(self, run: Callable[[], None]) -> None:
         if self.impossible_hops:
@@ -123,6 +128,14 @@ async def test_calls_that_come_at_the_same_moment_share_the_first(group: Group, 
         for name in "abc":
             nursery.start_soon(group.call, name)
     assert [sorted(batch) for batch in group.db.saved] == [["a", "b", "c"]]
+
+
+async def test_an_observer_hears_of_every_batch_how_many_calls_and_how_long(
+    group: Group, autojump_clock: MockClock
+) -> None:
+    async with callers(group, "a", "b", "c"):
+        pass
+    assert group.batches == [Batch(1, timedelta(seconds=1)), Batch(2, timedelta(seconds=1))]
 
 
 class TestCancelled:

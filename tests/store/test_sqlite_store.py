@@ -17,7 +17,7 @@ from builders import MINUTE, NOON, claimed, commit, outgoing, registration, requ
 from contract import *  # noqa: F403 - the suite is one list of test classes
 
 from nexo_poller.errors import StoreError, StoreRefused
-from nexo_poller.store import Claim, NotNow, Store
+from nexo_poller.store import Batch, Claim, NotNow, Store
 from nexo_poller.store.sqlite import SqliteStore
 
 
@@ -47,6 +47,18 @@ async def test_files_and_new_folders_are_for_their_owner_only(tmp_path: Path) ->
         os.umask(before)
     assert modes == dict.fromkeys(modes, 0o600)
     assert mode(path.parent) == mode(path.parent.parent) == 0o700
+
+
+async def test_an_observer_hears_of_every_transaction(tmp_path: Path) -> None:
+    batches: list[Batch] = []
+    store = SqliteStore(tmp_path / "poller.db")
+    store.observe(batches.append)
+    async with store:
+        await store.register([registration()], now=NOON)
+        await claimed(store)
+        await store.jobs()
+    assert [batch.calls for batch in batches] == [1, 1]
+    assert all(batch.duration > timedelta() for batch in batches)
 
 
 async def test_a_file_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> None:

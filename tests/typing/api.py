@@ -1,9 +1,9 @@
 """Typical use of the library. Nothing here ever runs: it is written for mypy, which sees what users' checkers will see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import assert_never, assert_type
+from typing import Any, assert_never, assert_type
 
 import httpx
 import trio
@@ -34,15 +34,19 @@ from nexo_poller import (
     Settings,
     SqliteStore,
     Store,
+    StoreStatistics,
     SystemClock,
     TickAck,
     TickMetrics,
     TickRecord,
     TickReport,
+    Tool,
+    ToolError,
     TransientError,
     load_config,
     parse_schedule,
 )
+from nexo_poller.tools import ToolRegistry, tools
 
 
 @frozen
@@ -76,6 +80,31 @@ class JiraPoller(Poller[JiraConfig]):
             next_cursor=answer.content,
             metrics=TickMetrics(items_seen=1, items_dispatched=1),
         )
+
+    def custom_tools(self) -> Sequence[Tool]:
+        return [Tool(name="jira_search", description="", parameters={"type": "object"}, handler=search)]
+
+
+async def search(runner: PollerRunner, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"jobs": len(await runner.list_jobs()), "for": arguments["agent_id"]}
+
+
+def search_now(runner: PollerRunner, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {}
+
+
+Tool(name="a", description="", parameters={}, handler=search_now)  # type: ignore[arg-type]  # handlers are async
+
+
+async def answer(runner: PollerRunner) -> None:
+    registry = tools(runner)
+    assert_type(registry, ToolRegistry)
+    assert_type(registry.list(), Sequence[Tool])
+    try:
+        assert_type(await registry.call("pollers_list", {}, agent_id="ana"), dict[str, Any])
+    except ToolError as error:
+        assert_type(error.problems, tuple[str, ...])
+    await registry.call("pollers_list", {})  # type: ignore[call-arg]  # who calls is never left open
 
 
 class Untyped(Poller[JiraConfig]):
@@ -115,6 +144,7 @@ async def embed(registry_metrics: PrometheusMetrics) -> None:
         assert_type(await events.receive(), Event)
         assert_type(await runner.list_jobs(), list[JobView])
         assert_type(await runner.history("inbox"), list[TickRecord])
+        assert_type(await runner.statistics(), StoreStatistics)
         assert_type(await runner.run_once("inbox"), TickReport)
         assert_type(await runner.dry_run("inbox"), DryRun)
         assert_type(runner.registered_kinds(), list[str])

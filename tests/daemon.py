@@ -16,7 +16,7 @@ from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, Settings
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import Deliver, OutboundDelivery, PollContext, Poller, TickAck
-from nexo_poller.runner.metrics import PrometheusMetrics
+from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.schedule import Every
 from nexo_poller.store.sqlite import SqliteStore

@@ -1,0 +1,25 @@
+"""Lengths of time in words, as short as a table wants them. `static/times.js` says them in the same words."""
+
+from datetime import timedelta
+from typing import Final
+
+SECOND: Final = timedelta(seconds=1)
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+TWO_UNITS: Final = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", SECOND, "s"))
+
+
+def span(length: timedelta) -> str:
+    """`length` (not negative) in whole seconds, in at most two units: `42 s`, `4 min 05 s`, `3 h 12 min`, `2 d 04 h`."""
+    for unit, name, part, part_name in TWO_UNITS:
+        if length >= unit:
+            return f"{length // unit} {name} {length % unit // part:02} {part_name}"
+    return f"{length // SECOND} s"
+
+
+def took(duration: timedelta) -> str:
+    """How long a tick took: `140 ms`, `4.1 s`, and from a minute on as a `span`."""
+    if duration < SECOND:
+        return f"{duration // timedelta(milliseconds=1)} ms"
+    return f"{duration / SECOND:.1f} s" if duration < MINUTE else span(duration)

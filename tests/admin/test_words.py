@@ -1,0 +1,33 @@
+from datetime import timedelta
+
+import pytest
+
+from nexo_poller.admin.words import span, took
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(), "0 s"),
+        (timedelta(seconds=59.9), "59 s"),
+        (timedelta(seconds=60), "1 min 00 s"),
+        (timedelta(minutes=4, seconds=5), "4 min 05 s"),
+        (timedelta(hours=3, minutes=12, seconds=59), "3 h 12 min"),
+        (timedelta(days=2, hours=4), "2 d 04 h"),
+    ],
+)
+def test_a_length_of_time_is_said_in_at_most_two_units(length: timedelta, words: str) -> None:
+    assert span(length) == words
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (timedelta(microseconds=900), "0 ms"),
+        (timedelta(milliseconds=140), "140 ms"),
+        (timedelta(seconds=4.14), "4.1 s"),
+        (timedelta(seconds=61), "1 min 01 s"),
+    ],
+)
+def test_a_duration_is_said_as_finely_as_it_is_short(duration: timedelta, words: str) -> None:
+    assert took(duration) == words
