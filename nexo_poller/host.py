@@ -10,7 +10,7 @@ from attrs import define, field
 from nexo_poller.config.model import JobSpec
 from nexo_poller.errors import CredentialsMissing, HostError
 from nexo_poller.event import published_message
-from nexo_poller.masking import Mask
+from nexo_poller.masking import Mask, masked_json
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse, LogLevel
 
 LEVELS: Final[Mapping[LogLevel, int]] = {
@@ -19,6 +19,7 @@ LEVELS: Final[Mapping[LogLevel, int]] = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+YEAR_ONE: Final = datetime.min.replace(tzinfo=UTC)
 log = logging.getLogger("nexo_poller.poller")
 Agents = Mapping[str, Mapping[str, str]] | None
 
@@ -46,8 +47,8 @@ class InProcessHost:
     async def broker_publish(self, topic: str, payload: bytes) -> None:
         """See `PollerHost`."""
         published_message(
-            topic, payload, id="", timestamp=datetime.min.replace(tzinfo=UTC)
-        )  # as far as it can be said yet
+            topic, payload, id="", timestamp=YEAR_ONE
+        )  # made for good at the commit; refused here and now
         self.published.append((topic, payload))
 
     async def credentials_get(self, channel: str) -> Mapping[str, Any]:
@@ -59,8 +60,7 @@ class InProcessHost:
 
     async def log(self, level: LogLevel, message: str, fields: Mapping[str, Any] | None = None) -> None:
         """See `PollerHost`."""
-        said = {name: self.mask(value) if isinstance(value, str) else value for name, value in (fields or {}).items()}
-        extra = {"job_id": self.job.id, "kind": self.job.kind, **said}
+        extra = {"job_id": self.job.id, "kind": self.job.kind, **masked_json(fields or {}, self.mask)}
         log.log(LEVELS[level], "%s", self.mask(message), extra={"fields": extra})
 
     async def metric_inc(self, name: str, labels: Mapping[str, str] | None = None) -> None:

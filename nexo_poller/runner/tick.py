@@ -28,7 +28,6 @@ async def run_tick(poller: Poller[Any], context: PollContext[Any], timeout: time
             return checked(await poller.tick(context))
         return TransientError(f"timed out after {timeout.total_seconds():g} s")
     except Exception as error:  # noqa: BLE001 - the one place where a poller's errors end
-        await trio.lowlevel.checkpoint_if_cancelled()  # what is raised for being cut off is no error of the tick's
         return classify(error)
     except BaseExceptionGroup as group:  # cancelled from outside, with errors in its wake: they lead nowhere
         errors, rest = group.split(Exception)

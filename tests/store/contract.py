@@ -247,6 +247,30 @@ class TestOperators:
         await store.reset(timetable("once", at), now=NOON + SECOND)
         assert isinstance(await store.claim(request("once", at), now=NOON + SECOND), Claim)
 
+    async def test_a_reset_arms_an_instant_that_has_passed_even_where_missed_ones_are_skipped(
+        self, store: Store
+    ) -> None:
+        at = At(NOON)
+        await store.register([registration("once", at)], now=NOON)
+        late = NOON + 10 * MINUTE
+        skipped = await store.claim(request("once", at, misfire="skip"), now=late)
+        assert isinstance(skipped, NotNow)
+        await store.reset(timetable("once", at, "skip"), now=late)
+        assert isinstance(await store.claim(request("once", at, misfire="skip"), now=late), Claim)
+
+    async def test_a_job_that_has_fired_is_known_by_its_slots_not_by_somebodys_words(self, store: Store) -> None:
+        await store.pause("inbox", "fired")
+        assert await store.claim(request(), now=NOON) == NotNow(why="paused", until=None)
+        await store.resume("inbox")
+        assert isinstance(await store.claim(request(), now=NOON), Claim)
+
+    async def test_a_run_by_hand_is_refused_while_the_outbox_is_full(self, store: Store) -> None:
+        claim = await claimed(store)
+        await store.commit(claim, commit(claim, outgoing(), outgoing()), now=NOON)
+        with pytest.raises(JobRefused, match="outbox is full"):
+            await store.seize(request(max_pending=2), now=NOON)
+        assert (await store.seize(request(max_pending=3), now=NOON)).lease.fence == claim.lease.fence + 1
+
     async def test_a_changed_instant_arms_a_fired_job(self, store: Store) -> None:
         await store.register([registration("once", At(NOON))], now=NOON)
         claim = await store.claim(request("once", At(NOON)), now=NOON)
@@ -295,6 +319,12 @@ class TestOutbox:
     async def test_lanes_are_told_with_when_their_first_message_may_go(self, outbox: Store) -> None:
         heads = {head.lane: head.not_before for head in await outbox.lanes()}
         assert heads == {"inbox/t": None, "inbox/v": NOON + MINUTE}
+
+    async def test_a_relay_that_asks_again_has_its_lease_for_longer(self, outbox: Store, another: Another) -> None:
+        ours = await outbox.claim_relay(MINUTE, now=NOON)
+        assert await outbox.claim_relay(MINUTE, now=NOON + 50 * SECOND) == ours
+        async with another() as second:
+            assert await second.claim_relay(MINUTE, now=NOON + 90 * SECOND) is None
 
     async def test_one_relay_at_a_time_and_deletes_name_its_fence(self, outbox: Store, another: Another) -> None:
         ours = await outbox.claim_relay(MINUTE, now=NOON)

@@ -245,6 +245,23 @@ class TestTheDead:
             assert await second.bury() == []
             assert isinstance(await second.claim(request(), now=NOON), NotNow)
 
+    async def test_who_leaves_leaves_no_lease_behind_and_counts_as_no_takeover(
+        self,
+        empty_store: SqliteStore,
+        another: Another,  # noqa: F405
+    ) -> None:
+        await empty_store.register([registration()], now=NOON)
+        async with another() as second:
+            await claimed(second)
+        assert not (await claimed(empty_store)).is_takeover
+
+    async def test_what_is_no_holders_file_is_left_alone(self, empty_store: SqliteStore, another: Another) -> None:  # noqa: F405
+        odd = empty_store.path.with_name(f"{empty_store.path.name}-holders") / f"{empty_store.holder}-folder"
+        odd.mkdir()
+        async with another() as second:
+            assert await second.bury() == []
+        assert odd.is_dir()
+
     async def test_of_another_machine_nothing_is_known_before_its_lease_runs_out(
         self, tmp_path: Path, empty_store: SqliteStore
     ) -> None:
