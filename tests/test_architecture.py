@@ -43,6 +43,7 @@ FLOORS: Final = (
             "timetable",
             "tool",
             "walltimes",
+            "words",
         ),
     },
 )

@@ -8,9 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nexo_poller.admin.condition import condition
 from nexo_poller.admin.sparkline import sparkline
-from nexo_poller.admin.words import SECOND, span, took
 from nexo_poller.broker import Message
 from nexo_poller.store.rows import to_ms
+from nexo_poller.words import SECOND, span, took
 
 LONGEST_GIST: Final = 160
 LONGEST_EVENT: Final = 10_000

@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 from attrs import frozen
 
-from nexo_poller.admin.words import took
 from nexo_poller.state import Status
 from nexo_poller.store import TickRecord
+from nexo_poller.words import took
 
 Outcome = Literal["ok", "failed", "skipped"]
 

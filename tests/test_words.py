@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from nexo_poller.admin.words import span, took
+from nexo_poller.words import ago, ahead, span, took
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,8 @@ def test_a_length_of_time_is_said_in_at_most_two_units(length: timedelta, words:
 )
 def test_a_duration_is_said_as_finely_as_it_is_short(duration: timedelta, words: str) -> None:
     assert took(duration) == words
+
+
+def test_the_past_and_the_future_are_told_apart_in_words() -> None:
+    assert [ago(timedelta(seconds=seconds)) for seconds in (-5, 0.9, 12)] == ["just now", "just now", "12 s ago"]
+    assert [ahead(timedelta(seconds=seconds)) for seconds in (-5, 0.9, 185)] == ["due now", "due now", "in 3 min 05 s"]

@@ -1,4 +1,4 @@
-"""Lengths of time in words, as short as a table wants them. `static/times.js` says them in the same words."""
+"""Lengths of time in words, as short as a table wants them. The page's `static/times.js` says them in the same words."""
 
 from datetime import timedelta
 from typing import Final
@@ -23,3 +23,13 @@ def took(duration: timedelta) -> str:
     if duration < SECOND:
         return f"{duration // timedelta(milliseconds=1)} ms"
     return f"{duration / SECOND:.1f} s" if duration < MINUTE else span(duration)
+
+
+def ago(length: timedelta) -> str:
+    """How long something is past: `12 s ago`, and `just now` within the second."""
+    return "just now" if length < SECOND else f"{span(length)} ago"
+
+
+def ahead(length: timedelta) -> str:
+    """How long something is still to come: `in 3 min 05 s`, and `due now` from the last second on."""
+    return "due now" if length < SECOND else f"in {span(length)}"
