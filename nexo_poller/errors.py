@@ -167,6 +167,14 @@ class JobUnknown(NexoPollerError, LookupError):
         self.job_id = job_id
 
 
+class DeadLetterUnknown(NexoPollerError, LookupError):
+    """No dead letter of this number, or none any more."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"there is no dead letter {seq} (it was replayed or discarded, or never was)")
+        self.seq = seq
+
+
 class JobRefused(NexoPollerError):
     """The job is there but cannot do this now; the message says why and what to do."""
 

@@ -16,6 +16,7 @@ MASKED: Final = "***"
 SHORTEST_SECRET: Final = 6  # masking shorter ones would hide half of every text and protect nothing
 _URL: Final = re.compile(r"""://[^\s"'<>\\]+""")
 _AUTHORITY: Final = re.compile(r"://([^/?#]*)")
+_CREDENTIAL_NAME: Final = re.compile("password|passwd|secret|token|api_?key|authorization|cookie", re.IGNORECASE)
 _CREDENTIAL_HEADERS: Final = ("authorization", "proxy-authorization")
 
 
@@ -76,6 +77,18 @@ def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
             return [masked_json(inner, mask) for inner in value]
         case _:
             return mask(str(value))
+
+
+def masked_config(config: Mapping[str, Any], mask: Callable[[str], str]) -> dict[str, Any]:
+    """A job's config as it may be shown: as `masked_json` has it, and nothing under a name that promises a credential."""
+    return {
+        name: MASKED
+        if _CREDENTIAL_NAME.search(name) and isinstance(value, str)
+        else masked_config(value, mask)
+        if isinstance(value, Mapping)
+        else masked_json(value, mask)
+        for name, value in config.items()
+    }
 
 
 def fingerprint(account: str) -> str:

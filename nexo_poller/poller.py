@@ -141,6 +141,9 @@ class Poller(Generic[C]):
     def validate(self, config: C) -> None:
         """Check more than types can say; raise `ConfigError` with every problem. No I/O: it runs on the loop."""
 
+    def validate_cursor(self, cursor: bytes) -> None:
+        """Refuse, by `ConfigError`, a cursor that an operator wants to set. By default anything goes. No I/O."""
+
     @asynccontextmanager
     async def lifespan(self, clock: Clock) -> AsyncIterator[None]:  # noqa: ARG002 - heirs look at it
         """Held open by a runner from before its first tick until after its last: the place for what ticks share."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 from zoneinfo import ZoneInfo, available_timezones
 
 from attrs import Attribute, evolve, field, frozen
@@ -130,6 +130,21 @@ class At:
     def next_slot(self, after: datetime) -> datetime | None:
         """The one slot, if it is strictly later than `after` (aware)."""
         return self.at if self.at > after else None
+
+
+def as_mapping(schedule: Every | Cron | At) -> dict[str, Any]:
+    """The mapping that `parse_schedule` would make this schedule of, in its shortest form."""
+    match schedule:
+        case Every(interval):
+            seconds = interval / timedelta(seconds=1)
+            form: dict[str, Any] = {"every_secs": int(seconds) if seconds.is_integer() else seconds}
+        case Cron(expression, zone):
+            form = {"cron": expression} if zone == PLAIN_UTC else {"cron": expression, "tz": str(zone)}
+        case At(at):
+            return {"at": at.isoformat().replace("+00:00", "Z")}
+        case _:
+            assert_never(schedule)
+    return form if schedule.jitter is None else {**form, "stagger_jitter_ms": schedule.jitter // MILLISECOND}
 
 
 def parse_schedule(mapping: Mapping[str, Any]) -> Every | Cron | At:

@@ -1,7 +1,7 @@
 """`PollerRunner`: owns the nursery, the scope of every job, and the parts that they share."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -26,10 +26,10 @@ from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
 from nexo_poller.runner.tick import inside
-from nexo_poller.runner.views import JobView, rejected_view, view
+from nexo_poller.runner.views import JobDetails, JobView, details, rejected_view, view
 from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
 from nexo_poller.state import JobState
-from nexo_poller.store import JobRow, Store, StoreStatistics, TickRecord
+from nexo_poller.store import DeadLetter, JobRow, Pending, Store, StoreStatistics, TickRecord
 
 if TYPE_CHECKING:
     from nexo_poller.http.pools import HttpPools
@@ -141,7 +141,8 @@ class PollerRunner:
         false`, this reports started and returns.
 
         Raises `StoreError` if the store cannot be opened; `StoreRefused` if it turns out damaged later; `RuntimeError`
-        if the runner serves already, or is `opened`. What is raised while jobs run comes in exception groups, as from any nursery.
+        if the runner serves already, or is `opened`. What is raised while jobs run comes in exception groups, as from
+        any nursery.
         """
         if self.config is None or not self.config.settings.enabled:
             task_status.started()
@@ -237,6 +238,55 @@ class PollerRunner:
         job, rows = self._job(job_id), await self.store.jobs()
         return self._view(job, rows.get(job_id))
 
+    async def details(self, job_id: str) -> JobDetails:
+        """All of one job, its config masked. Raises `JobUnknown`."""
+        rejected = self._open_parts().rejected
+        if job_id in rejected:
+            return JobDetails(view=rejected_view(rejected[job_id]))
+        job, row = self._job(job_id), (await self.store.jobs()).get(job_id)
+        return details(self._view(job, row), job.spec, row, jitter=job.ticker.timetable.jitter, mask=self.mask)
+
+    async def cursor(self, job_id: str) -> bytes | None:
+        """The job's cursor. Raises `JobUnknown`."""
+        self._job(job_id)
+        row = (await self.store.jobs()).get(job_id)
+        return row.state.cursor if row else None
+
+    async def set_cursor(self, job_id: str, cursor: bytes | None) -> None:
+        """Give a paused job another cursor.
+
+        Raises `JobUnknown`; `JobRefused` unless the job is paused; `ConfigError` if its poller refuses the cursor.
+        """
+        job = self._job(job_id)
+        if cursor is not None:
+            job.ticker.bound.poller.validate_cursor(cursor)
+        await self.store.set_cursor(job_id, cursor)
+
+    async def outbox(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[Pending]:
+        """Messages on their way, in the order of commit, beyond the number `after`; all, or those of one job."""
+        return await self.store.waiting(limit, after, job_id)
+
+    async def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
+        """Messages that were refused too often, oldest first, beyond the number `after`."""
+        return await self.store.dead_letters(limit, after)
+
+    async def replay_dead_letter(self, seq: int) -> None:
+        """Send a dead letter again, with its id. Raises `DeadLetterUnknown`."""
+        await self.store.replay(seq)
+        self._open_parts().relay.wake()
+
+    async def discard_dead_letter(self, seq: int) -> None:
+        """Delete a dead letter. Raises `DeadLetterUnknown`."""
+        await self.store.discard(seq)
+
+    async def discard_dead_letters(self) -> int:
+        """Delete all dead letters; returns how many."""
+        return await self.store.discard_all()
+
+    async def recent_ticks(self, job_ids: Sequence[str], limit: int = 50) -> Mapping[str, list[TickRecord]]:
+        """The latest ticks of each of these jobs, newest first."""
+        return await self.store.recent_ticks(job_ids, limit)
+
     async def history(self, job_id: str, limit: int = 20) -> list[TickRecord]:
         """The job's latest ticks, newest first. Raises `JobUnknown`."""
         self._job(job_id)
@@ -251,6 +301,11 @@ class PollerRunner:
     def unrouted(self) -> set[str]:
         """Topics with messages that nobody subscribes to."""
         return self._open_parts().relay.unrouted()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether jobs run and can be steered: from when `serve` has started until a shutdown begins."""
+        return self._serving is not None and self._serving.nursery is not None and not self._serving.is_finishing
 
     @property
     def mask(self) -> Mask:

@@ -1,14 +1,21 @@
 """What a runner tells about its jobs."""
 
-from datetime import datetime
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
 from nexo_poller.breaker import Breaker, breaker
 from nexo_poller.config.model import JobSpec, RejectedJob
 from nexo_poller.errors import Problem
+from nexo_poller.masking import Mask, masked_config
+from nexo_poller.poller import Deliver
+from nexo_poller.schedule import as_mapping
 from nexo_poller.state import Status
 from nexo_poller.store import JobRow
+from nexo_poller.timetable import Misfire
 
 
 @frozen(kw_only=True)
@@ -37,6 +44,52 @@ class JobView:
     def is_rejected(self) -> bool:
         """Whether the job does not run because its configuration is wrong."""
         return bool(self.problems)
+
+
+@frozen(kw_only=True)
+class JobDetails:
+    """One job in full. A rejected one has little beside the problems in its `view`.
+
+    `config` and `extra` are masked. `schedule` is as the file has it. `cursor_digest` is the first 16 hex digits of the
+    cursor's SHA-256; a cursor's own bytes are told by `PollerRunner.cursor` only.
+    """
+
+    view: JobView
+    config: Mapping[str, Any] = Factory(dict)
+    extra: Mapping[str, Any] = Factory(dict)
+    schedule: Mapping[str, Any] = Factory(dict)
+    jitter: timedelta | None = None
+    misfire: Misfire | None = None
+    failure_to: Deliver | None = None
+    fence: int = 0
+    holder: str | None = None
+    lease_expires_at: datetime | None = None
+    cursor_size: int | None = None
+    cursor_digest: str | None = None
+
+
+def details(view: JobView, spec: JobSpec, row: JobRow | None, *, jitter: timedelta, mask: Mask) -> JobDetails:
+    """All of a job; `row` None: it has never run on this store."""
+    told = JobDetails(
+        view=view,
+        config=masked_config(spec.config, mask),
+        extra=masked_config(spec.extra, mask),
+        schedule=as_mapping(spec.schedule),
+        jitter=jitter,
+        misfire=spec.misfire,
+        failure_to=spec.failure_to,
+    )
+    if row is None:
+        return told
+    cursor = row.state.cursor
+    return evolve(
+        told,
+        fence=row.fence,
+        holder=row.holder,
+        lease_expires_at=row.expires_at,
+        cursor_size=None if cursor is None else len(cursor),
+        cursor_digest=None if cursor is None else hashlib.sha256(cursor).hexdigest()[:16],
+    )
 
 
 def view(spec: JobSpec, row: JobRow | None, *, threshold: int, now: datetime) -> JobView:

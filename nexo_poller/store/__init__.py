@@ -237,12 +237,20 @@ class Store(Protocol):
         """Clear cursor and errors, unpause, rearm, and fence a running tick out."""
         ...
 
+    async def set_cursor(self, job_id: str, cursor: bytes | None) -> None:
+        """Give a paused job another cursor, and fence a running tick out. Raises `JobRefused` unless it is paused."""
+        ...
+
     async def jobs(self) -> Mapping[str, JobRow]:
         """Every job that the store has ever seen."""
         ...
 
     async def history(self, job_id: str, limit: int) -> list[TickRecord]:
         """The latest ticks, newest first."""
+        ...
+
+    async def recent_ticks(self, job_ids: Sequence[str], limit: int) -> Mapping[str, list[TickRecord]]:
+        """The latest ticks of each of these jobs, newest first, in one read."""
         ...
 
     async def bury(self) -> list[str]:
@@ -277,8 +285,24 @@ class Store(Protocol):
         """Make a message a dead letter: out of the outbox, so that the queue goes on. Raises `LeaseLost`."""
         ...
 
-    async def dead_letters(self) -> list[DeadLetter]:
-        """All dead letters, oldest first."""
+    async def waiting(self, limit: int, after: int = 0, job_id: str | None = None) -> list[Pending]:
+        """What is in the outbox beyond the number `after`, of all jobs or of one, in the order of commit."""
+        ...
+
+    async def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
+        """Dead letters beyond the number `after`, oldest first."""
+        ...
+
+    async def replay(self, seq: int, *, now: datetime | None = None) -> None:
+        """Put a dead letter back into its lane, behind what waits there, with its id. Raises `DeadLetterUnknown`."""
+        ...
+
+    async def discard(self, seq: int) -> None:
+        """Delete a dead letter. Raises `DeadLetterUnknown`."""
+        ...
+
+    async def discard_all(self) -> int:
+        """Delete all dead letters; returns how many."""
         ...
 
     async def statistics(self, jobs: Collection[str]) -> StoreStatistics:

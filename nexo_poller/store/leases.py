@@ -81,6 +81,7 @@ RESCHEDULE = """
 """
 PAUSE = "UPDATE poll_state SET pause_reason = coalesce(pause_reason, ?) WHERE job_id = ?"
 RESUME = "UPDATE poll_state SET pause_reason = NULL WHERE job_id = ?"
+SET_CURSOR = "UPDATE poll_state SET cursor = ? WHERE job_id = ?"
 UNPAUSE_AND_SAVE = SAVE_STATE.replace(PAUSE_AFTER_TICK, "?")
 NEW_GENERATION = "UPDATE poll_meta SET generation = generation + 1"
 
@@ -229,6 +230,16 @@ def reset(db: apsw.Connection, timetable: Timetable, now: datetime) -> None:
     due = timetable.restarted(now) if state.due is None or state.is_retry else state.due
     db.execute(FENCE_OUT, (timetable.job_id,))
     db.execute(UNPAUSE_AND_SAVE, (*state_to_row(after_reset(state, due=due)), timetable.job_id))
+    db.execute(NEW_GENERATION)
+
+
+def set_cursor(db: apsw.Connection, job_id: str, cursor: bytes | None) -> None:
+    """`Store.set_cursor`."""
+    state, _ = _read(db, job_id)
+    if state.pause_reason is None:
+        raise JobRefused(job_id, "it is not paused, and its next tick could overwrite the cursor; pause it first")
+    db.execute(FENCE_OUT, (job_id,))
+    db.execute(SET_CURSOR, (cursor, job_id))
     db.execute(NEW_GENERATION)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import apsw
 
-from nexo_poller.errors import LeaseLost
+from nexo_poller.errors import DeadLetterUnknown, LeaseLost
 from nexo_poller.store import DeadLetter, LaneHead, Lease, Pending
 from nexo_poller.store.rows import PENDING_COLUMNS, dead_letter_from_row, from_ms, pending_from_row, to_ms
 
@@ -27,13 +27,24 @@ PENDING = f"SELECT {PENDING_COLUMNS} FROM poll_outbox WHERE lane = ? ORDER BY se
 DELETE = "DELETE FROM poll_outbox WHERE seq = ?"
 COUNT_ATTEMPT = "UPDATE poll_outbox SET attempts = ?, last_error = ? WHERE seq = ?"
 BURY_LETTER = """
-    INSERT OR IGNORE INTO poll_dead_letter (seq, id, job_id, topic, body, attempts, error, died_at)
-    SELECT seq, id, job_id, topic, body, ?, ?, ? FROM poll_outbox WHERE seq = ?
+    INSERT OR IGNORE INTO poll_dead_letter (seq, id, job_id, topic, body, attempts, error, died_at, lane)
+    SELECT seq, id, job_id, topic, body, ?, ?, ?, lane FROM poll_outbox WHERE seq = ?
 """
 TRIM_DEAD_LETTERS = """
     DELETE FROM poll_dead_letter WHERE seq <= (SELECT seq FROM poll_dead_letter ORDER BY seq DESC LIMIT 1 OFFSET ?)
 """
-DEAD_LETTERS = "SELECT seq, id, job_id, topic, body, attempts, error, died_at FROM poll_dead_letter ORDER BY seq"
+DEAD_LETTERS = """
+    SELECT seq, id, job_id, topic, body, attempts, error, died_at FROM poll_dead_letter WHERE seq > ? ORDER BY seq LIMIT ?
+"""
+WAITING = (
+    f"SELECT {PENDING_COLUMNS} FROM poll_outbox WHERE seq > ? AND (?2 IS NULL OR job_id = ?2) ORDER BY seq LIMIT ?"
+)
+REPLAY = """
+    INSERT INTO poll_outbox (id, job_id, lane, topic, body, created_at)
+    SELECT id, job_id, lane, topic, body, ? FROM poll_dead_letter WHERE seq = ?
+"""
+DISCARD = "DELETE FROM poll_dead_letter WHERE seq = ?"
+DISCARD_ALL = "DELETE FROM poll_dead_letter"
 
 
 def lanes(db: apsw.Connection) -> list[LaneHead]:
@@ -66,9 +77,33 @@ def dead(db: apsw.Connection, lease: Lease, pending: Pending, error: str, now: d
     db.execute(TRIM_DEAD_LETTERS, (MAX_DEAD_LETTERS,))
 
 
-def dead_letters(db: apsw.Connection) -> list[DeadLetter]:
+def waiting(db: apsw.Connection, limit: int, after: int, job_id: str | None) -> list[Pending]:
+    """`Store.waiting`."""
+    return [pending_from_row(row) for row in db.execute(WAITING, (after, job_id, limit))]
+
+
+def dead_letters(db: apsw.Connection, limit: int, after: int) -> list[DeadLetter]:
     """`Store.dead_letters`."""
-    return [dead_letter_from_row(row) for row in db.execute(DEAD_LETTERS)]
+    return [dead_letter_from_row(row) for row in db.execute(DEAD_LETTERS, (after, limit))]
+
+
+def replay(db: apsw.Connection, seq: int, now: datetime) -> None:
+    """`Store.replay`."""
+    db.execute(REPLAY, (to_ms(now), seq))
+    discard(db, seq)
+
+
+def discard(db: apsw.Connection, seq: int) -> None:
+    """`Store.discard`."""
+    db.execute(DISCARD, (seq,))
+    if db.changes() == 0:
+        raise DeadLetterUnknown(seq)
+
+
+def discard_all(db: apsw.Connection) -> int:
+    """`Store.discard_all`."""
+    db.execute(DISCARD_ALL)
+    return db.changes()
 
 
 def _check(db: apsw.Connection, lease: Lease, now: datetime) -> None:

@@ -94,7 +94,13 @@ FIRST_TABLES: Final = """
     ) STRICT;
 """
 
-MIGRATIONS: Final = (FIRST_TABLES,)
+# A replayed message goes back into the lane that it came from.
+LANES_OF_DEAD_LETTERS: Final = """
+    ALTER TABLE poll_dead_letter ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+    UPDATE poll_dead_letter SET lane = job_id || '/' || topic;
+"""
+
+MIGRATIONS: Final = (FIRST_TABLES, LANES_OF_DEAD_LETTERS)
 ADD_META: Final = "INSERT INTO poll_meta (store_id, generation) SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM poll_meta)"
 
 

@@ -129,11 +129,20 @@ class SqliteStore:
     async def reset(self, timetable: Timetable, *, now: datetime | None = None) -> None:
         await self._write(lambda: leases.reset(self._writer, timetable, now or self._clock.now()))
 
+    async def set_cursor(self, job_id: str, cursor: bytes | None) -> None:
+        await self._write(lambda: leases.set_cursor(self._writer, job_id, cursor))
+
     async def jobs(self) -> Mapping[str, JobRow]:
         return await self._read(leases.all_jobs)
 
     async def history(self, job_id: str, limit: int) -> list[TickRecord]:
-        return await self._read(lambda db: [tick_from_row(row) for row in db.execute(HISTORY, (job_id, limit))])
+        return (await self.recent_ticks([job_id], limit))[job_id]
+
+    async def recent_ticks(self, job_ids: Sequence[str], limit: int) -> Mapping[str, list[TickRecord]]:
+        def ticks(db: apsw.Connection, job_id: str) -> list[TickRecord]:
+            return [tick_from_row(row) for row in db.execute(HISTORY, (job_id, limit))]
+
+        return await self._read(lambda db: {job_id: ticks(db, job_id) for job_id in job_ids})
 
     async def bury(self) -> list[str]:
         ended: list[str] = []
@@ -171,8 +180,20 @@ class SqliteStore:
     async def dead(self, lease: Lease, pending: Pending, error: str, *, now: datetime | None = None) -> None:
         await self._write(lambda: outbox.dead(self._writer, lease, pending, error, now or self._clock.now()))
 
-    async def dead_letters(self) -> list[DeadLetter]:
-        return await self._read(outbox.dead_letters)
+    async def waiting(self, limit: int, after: int = 0, job_id: str | None = None) -> list[Pending]:
+        return await self._read(lambda db: outbox.waiting(db, limit, after, job_id))
+
+    async def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
+        return await self._read(lambda db: outbox.dead_letters(db, limit, after))
+
+    async def replay(self, seq: int, *, now: datetime | None = None) -> None:
+        await self._write(lambda: outbox.replay(self._writer, seq, now or self._clock.now()))
+
+    async def discard(self, seq: int) -> None:
+        await self._write(lambda: outbox.discard(self._writer, seq))
+
+    async def discard_all(self) -> int:
+        return await self._write(lambda: outbox.discard_all(self._writer))
 
     async def statistics(self, jobs: Collection[str]) -> StoreStatistics:
         return await self._read(lambda db: statistics.statistics(db, jobs))
