@@ -253,6 +253,11 @@ class PollerRunner:
         return self._open_parts().relay.unrouted()
 
     @property
+    def is_serving(self) -> bool:
+        """Whether `serve` is under way and its jobs are scheduled."""
+        return self._serving is not None
+
+    @property
     def mask(self) -> Mask:
         """Takes what is secret in the configuration out of a text (O2). Raises `RuntimeError` while not open."""
         return self._open_parts().machine.mask
