@@ -37,26 +37,36 @@ class Failure(Exception):
 
 def failure(error: Exception) -> Failure:
     """The answer to an error. One that nobody foresaw is logged, and the answer says no more than that."""
-    match error:
-        case Failure():
-            return error
-        case ConfigError():
-            return Failure(400, str(error), {"problems": [problem_json(problem) for problem in error.problems]})
-        case JobUnknown() | ToolUnknown():
-            return Failure(404, str(error))
-        case JobRefused() | LeaseLost():
-            return Failure(409, str(error))
-        case HTTPException():
-            return Failure(error.code or 500, error.description or error.name)
-        case StoreError():
-            return Failure(503, str(error))
-        case NexoPollerError():
-            return Failure(400, str(error))
-        case _:
-            log.error("a request failed", exc_info=error)
-            return Failure(500, "this is an error in the daemon; its log says more")
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, HTTPException):
+        return Failure(error.code or 500, error.description or error.name)
+    if isinstance(error, NexoPollerError):
+        return Failure(_status(error), str(error), _more(error))
+    log.error("a request failed", exc_info=error)
+    return Failure(500, "this is an error in the daemon; its log says more")
 
 
-def problem_json(problem: Problem) -> dict[str, str | None]:
+def _problem_json(problem: Problem) -> dict[str, str | None]:
     """A problem of a configuration, in the shape of `nexo-poller check --json`."""
     return {"where": problem.where, "job": problem.job, "what": problem.what, "remedy": problem.remedy}
+
+
+def _status(error: NexoPollerError) -> int:
+    match error:
+        case JobUnknown() | ToolUnknown():
+            return 404
+        case JobRefused() | LeaseLost():
+            return 409
+        case StoreError():
+            return 503
+        case _:
+            return 400
+
+
+def _more(error: NexoPollerError) -> dict[str, Any]:
+    match error:
+        case ConfigError():
+            return {"problems": [_problem_json(problem) for problem in error.problems]}
+        case _:
+            return {}

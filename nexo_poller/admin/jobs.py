@@ -3,8 +3,8 @@
 from typing import Any
 
 from nexo_poller.admin.route import Call
-from nexo_poller.shapes import dry_run, job_summary, tick_record, tick_report
 from nexo_poller.masking import masked_json
+from nexo_poller.shapes import dry_run, job_summary, tick_record, tick_report
 
 
 async def list_jobs(call: Call) -> list[dict[str, Any]]:

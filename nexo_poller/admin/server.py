@@ -42,7 +42,7 @@ async def serve_app(
     Speaks HTTP/1.1 and nothing else, and has no lifespan. The listeners are closed at the end. What goes wrong in one
     connection is logged and ends no other.
     """
-    await trio.serve_listeners(_Server(ASGIWrapper(_http_1_only(app))).serve, listeners, task_status=task_status)
+    await trio.serve_listeners(_Server(ASGIWrapper(_http_1_only(app))).serve, [*listeners], task_status=task_status)
 
 
 @define(eq=False)

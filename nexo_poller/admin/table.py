@@ -63,7 +63,13 @@ ROUTES: Final = (
         needs_runner=False,
     ),
     Route(
-        method="GET", path="/healthz", handler=health.alive, summary="Alive", cost="light", is_public=True, needs_runner=False
+        method="GET",
+        path="/healthz",
+        handler=health.alive,
+        summary="Alive",
+        cost="light",
+        is_public=True,
+        needs_runner=False,
     ),
     Route(method="GET", path="/readyz", handler=health.ready, summary="Ready", cost="light", is_public=True),
 )

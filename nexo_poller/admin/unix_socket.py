@@ -32,7 +32,7 @@ def unix_listener(path: Path) -> Iterator[trio.SocketListener]:
             listening.bind(str(path))
         path.chmod(OWNER_ONLY)  # other systems
         listening.listen(BACKLOG)
-        listening.setblocking(False)  # noqa: FBT003 - the name of the method says what it is
+        listening.setblocking(False)
         ours = path.stat()
         try:
             yield trio.SocketListener(trio.socket.from_stdlib_socket(listening))
@@ -59,7 +59,7 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # noqa: FBT003 - see above
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:

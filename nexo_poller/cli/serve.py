@@ -63,8 +63,6 @@ def command(context: click.Context, path: Path, log_level: str, bind: Bind | Non
     for problem in runner.register_installed():
         log.error("%s", problem)
     admin = None if no_admin else evolve(config.admin, bind=bind or config.admin.bind)
-    if not config.settings.enabled:
-        log.warning("`pollers.enabled` is false: nothing runs; waiting for a signal")
     context.exit(run(serve_until_told, runner, admin if config.settings.enabled else None))
 
 
@@ -85,6 +83,8 @@ async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) ->
     async with admin_or_nothing(runner, admin), trio.open_nursery() as nursery:
         await nursery.start(hear_signals)
         await nursery.start(runner.serve)
+        if not runner.is_serving:
+            log.warning("`pollers.enabled` is false: nothing runs; waiting for a signal")
         await stopping.wait()
         await runner.shutdown()
         nursery.cancel_scope.cancel()

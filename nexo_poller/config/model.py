@@ -16,6 +16,7 @@ from nexo_poller.schedule import At, Cron, Every
 from nexo_poller.timetable import Misfire
 
 NO_TIME = timedelta()
+DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
 
 @frozen(kw_only=True)
@@ -74,7 +75,7 @@ class AdminSettings:
     server may be called.
     """
 
-    bind: Bind = TcpBind("127.0.0.1", 9091)
+    bind: Bind = DEFAULT_BIND
     token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
 
