@@ -15,6 +15,7 @@ NexoPollerError
 │   ├── MessageRejected      this one message was refused: counts as an attempt
 │   └── BrokerUnavailable    nothing was said of the message: does not count
 │       └── Unrouted         nobody subscribes to its topic
+├── AdminRefused             the admin server cannot listen there, or must not
 ├── JobUnknown               no such job in the running configuration
 ├── JobRefused               the job cannot do that now: fired, already running by hand, rejected
 └── ToolError                a call of a tool came to nothing; written for the model that called
@@ -153,6 +154,10 @@ class Unrouted(BrokerUnavailable):
     def __init__(self, topic: str) -> None:
         super().__init__(f"nobody subscribes to '{topic}' (add it under `channels:`, or subscribe to it)")
         self.topic = topic
+
+
+class AdminRefused(NexoPollerError):
+    """The admin server cannot listen where it is told to, or must not; the message says why and what to do."""
 
 
 class JobUnknown(NexoPollerError, LookupError):

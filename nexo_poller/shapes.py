@@ -8,7 +8,8 @@ from typing import Any
 
 from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.views import JobView
-from nexo_poller.store.rows import to_ms
+from nexo_poller.store import TickRecord
+from nexo_poller.store.rows import MILLISECOND, to_ms
 
 
 def job_summary(view: JobView) -> dict[str, Any]:
@@ -31,6 +32,21 @@ def job_summary(view: JobView) -> dict[str, Any]:
         "pending_messages": view.pending_messages,
         "rejected": view.is_rejected,
         "problems": [*map(str, view.problems)],
+    }
+
+
+def tick_record(tick: TickRecord) -> dict[str, Any]:
+    """A line of a job's history; `slot_ms` is when it was due."""
+    return {
+        "fence": tick.fence,
+        "slot_ms": to_ms(tick.slot),
+        "started_at_ms": to_ms(tick.started_at),
+        "duration_ms": tick.duration // MILLISECOND,
+        "status": tick.status,
+        "error": tick.error,
+        "items_seen": tick.items_seen,
+        "items_dispatched": tick.items_dispatched,
+        "messages": tick.messages,
     }
 
 

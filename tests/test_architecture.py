@@ -19,7 +19,8 @@ FRONT_DOOR: Final = "nexo_poller"
 # From top to bottom. A room uses only the rooms below it; those on one floor know nothing of each other.
 FLOORS: Final = (
     {"__main__"},
-    {"admin", "cli", "testing"},
+    {"cli", "testing"},
+    {"admin"},
     {"logs"},
     {"tools"},
     {FRONT_DOOR},

@@ -1,6 +1,7 @@
 """`nexo-poller serve`: the daemon."""
 
 import logging
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
@@ -8,9 +9,12 @@ import click
 import trio
 from attrs import evolve
 
-from nexo_poller.cli.options import config_option
+from nexo_poller.cli.options import config_option, read_bind
 from nexo_poller.cli.running import load, mask_of, run
+from nexo_poller.config.binds import Bind
+from nexo_poller.config.model import AdminSettings
 from nexo_poller.logs import LEVELS, configure_logging
+from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 
 STDOUT_FOR_ALL = {"*": "stdout"}
@@ -21,12 +25,23 @@ log = logging.getLogger(__name__)
 @click.command("serve")
 @config_option
 @click.option("--log-level", default="info", show_default=True, type=click.Choice(LEVELS), help="Least level to log.")
+@click.option(
+    "--admin",
+    "bind",
+    metavar="ADDRESS",
+    callback=read_bind,
+    help="HOST:PORT or unix:PATH to serve the admin page and interface on.  [default: the file's, or 127.0.0.1:9091]",
+)
+@click.option("--no-admin", is_flag=True, help="Serve no admin page and interface.")
 @click.pass_context
-def command(context: click.Context, path: Path, log_level: str) -> None:
+def command(context: click.Context, path: Path, log_level: str, bind: Bind | None, no_admin: bool) -> None:
     r"""Run the jobs of pollers.yaml until told to stop.
 
     Deliveries go where the file's `channels:` say, and without such a section to stdout, one JSON line an event. Logs
     go to stderr: sentences on a terminal, otherwise JSON lines. A job that is wrong is logged, and the others run.
+
+    The admin page, and what `nexo-poller list` and its siblings speak to, are on 127.0.0.1:9091 unless `admin:` in the
+    file or --admin say otherwise.
 
     SIGTERM or SIGINT lets ticks and deliveries under way end, for up to 10 s; a second one stops at once, which loses
     nothing either.
@@ -34,7 +49,8 @@ def command(context: click.Context, path: Path, log_level: str) -> None:
     \b
     Exit codes:
       0    stopped by a signal
-      1    the configuration was refused, or the database cannot be used
+      1    the configuration was refused, the database cannot be used, or the admin
+           server cannot listen
       2    there is no such path, or an option is wrong
       130  stopped at once by a second SIGINT (143: SIGTERM)
     """
@@ -42,13 +58,15 @@ def command(context: click.Context, path: Path, log_level: str) -> None:
     configure_logging(mask_of(config), log_level)
     for warning in config.warnings:
         log.warning("%s", warning)
-    runner = PollerRunner(config if config.channels else evolve(config, channels=STDOUT_FOR_ALL))
+    metrics = PrometheusMetrics()
+    runner = PollerRunner(config if config.channels else evolve(config, channels=STDOUT_FOR_ALL), metrics=metrics)
     for problem in runner.register_installed():
         log.error("%s", problem)
-    context.exit(run(serve_until_told, runner, config.settings.enabled))
+    admin = None if no_admin else evolve(config.admin, bind=bind or config.admin.bind)
+    context.exit(run(serve_until_told, runner, admin if config.settings.enabled else None))
 
 
-async def serve_until_told(runner: PollerRunner, is_enabled: bool) -> int:
+async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) -> int:
     """Serve until a signal asks to stop, and return the exit code."""
     stopping, at_once = trio.Event(), list[int]()
 
@@ -62,13 +80,21 @@ async def serve_until_told(runner: PollerRunner, is_enabled: bool) -> int:
                 log.info("%s: stopping; another one stops at once", Signals(number).name)
                 stopping.set()
 
-    async with trio.open_nursery() as nursery:
+    async with admin_or_nothing(runner, admin), trio.open_nursery() as nursery:
         await nursery.start(hear_signals)
-        if is_enabled:
-            await nursery.start(runner.serve)
-        else:
+        await nursery.start(runner.serve)
+        if not runner.is_serving:
             log.warning("`pollers.enabled` is false: nothing runs; waiting for a signal")
         await stopping.wait()
         await runner.shutdown()
         nursery.cancel_scope.cancel()
     return 128 + at_once[0] if at_once else 0
+
+
+def admin_or_nothing(runner: PollerRunner, admin: AdminSettings | None) -> AbstractAsyncContextManager[object]:
+    """The admin server, during a block; None: a block and no more."""
+    if admin is None:
+        return nullcontext()
+    from nexo_poller.admin.standalone import admin_server
+
+    return admin_server(runner, admin)

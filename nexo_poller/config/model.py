@@ -8,6 +8,7 @@ from typing import Any
 from attrs import Factory, field, frozen
 from attrs.validators import ge, gt, le
 
+from nexo_poller.config.binds import Bind, TcpBind
 from nexo_poller.config.problems import Where, nowhere
 from nexo_poller.errors import Problem
 from nexo_poller.poller import Deliver
@@ -15,6 +16,7 @@ from nexo_poller.schedule import At, Cron, Every
 from nexo_poller.timetable import Misfire
 
 NO_TIME = timedelta()
+DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
 
 @frozen(kw_only=True)
@@ -66,6 +68,19 @@ class RejectedJob:
 
 
 @frozen(kw_only=True)
+class AdminSettings:
+    """The section `admin:`: where the admin server listens, and whom it answers.
+
+    `token` is what callers must show, None: nothing. `hosts` are the names, besides those of this machine, by which the
+    server may be called.
+    """
+
+    bind: Bind = DEFAULT_BIND
+    token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
 class Config:
     """A whole file.
 
@@ -75,6 +90,7 @@ class Config:
     """
 
     settings: Settings = Settings()
+    admin: AdminSettings = AdminSettings()
     jobs: tuple[JobSpec, ...] = ()
     rejected: tuple[RejectedJob, ...] = ()
     agents: Mapping[str, Mapping[str, str]] | None = None

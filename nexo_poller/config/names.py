@@ -1,11 +1,11 @@
-"""What jobs, channels and accounts may be called, as validators for attrs.
+"""What jobs, channels, accounts and hosts may be called, as validators for attrs.
 
 Channels and accounts become parts of topics, `plugin.outbound.<channel>.<account>`, and so hold nothing that means
 something in a topic or a pattern.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from nexo_poller.config.problems import KeyItself, rebased
@@ -15,6 +15,8 @@ JOB_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 RESERVED_IDS: Final = ("reload", "events")  # paths of the admin interface
 CHANNEL: Final = re.compile(r"[A-Za-z0-9_-]+")
 ACCOUNT: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f*>.]+(\.[^\s\x00-\x1f\x7f-\x9f*>.]+)*")
+HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 SINK: Final = re.compile(r"stdout|[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -40,6 +42,22 @@ def check_credentials(_: Any, __: Any, credentials: Mapping[str, str]) -> None:
 def check_routes(_: Any, __: Any, routes: Mapping[str, str]) -> None:
     """Raise `ConfigError` if a key is no `<channel>`, `<channel>.<account>` or `*`, or a value no sink."""
     _check(problem for route, sink in routes.items() for problem in _route_problems(route, sink))
+
+
+def check_host_names(_: Any, __: Any, names: Sequence[str]) -> None:
+    """Raise `ConfigError` for what is no host's name or address."""
+    _check(
+        Problem(what=f"'{name}' is no host", remedy="write a name or an address, without a port", key=(index,))
+        for index, name in enumerate(names)
+        if not HOST_NAME.fullmatch(name)
+    )
+
+
+def check_token(_: Any, __: Any, token: str) -> None:
+    """Raise `ConfigError` for a token that no header can carry. It is not shown (O2)."""
+    if not TOKEN.fullmatch(token):
+        what = "the token is empty, or has spaces or characters beyond ASCII"
+        raise ConfigError(Problem(what=what, remedy="make one with `openssl rand -hex 32`"))
 
 
 def channel_problems(channel: str) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.jobs import JOBS, ReadEntry, read_jobs
 from nexo_poller.config.model import Config, RejectedJob
 from nexo_poller.config.problems import in_order, merged, placed
-from nexo_poller.config.sections import File, PollersSection
+from nexo_poller.config.sections import AdminSection, File, PollersSection
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import SHORTEST_SECRET, Mask
@@ -71,6 +71,7 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
     mask = Mask(secrets)
     found = merged(document.problems, interpolation.problems)
     sections, faults = _sections(value)
+    admin = (sections.admin or AdminSection()).settings()
     refusals = merged((problem for problem in found if not _is_in_job(problem)), faults)
     entries = read_jobs(_job_entries(value), filter(_is_in_job, found), document.lines.where)
 
@@ -80,6 +81,7 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
     return Reading(
         config=Config(
             settings=(sections.pollers or PollersSection()).settings(),
+            admin=admin,
             jobs=tuple(entry.spec for entry in entries if entry.spec),
             rejected=tuple(
                 RejectedJob(
@@ -95,7 +97,7 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
             if sections.agents is None
             else {agent.id: agent.credentials or {} for agent in sections.agents},
             channels=sections.channels or {},
-            secrets=secrets,
+            secrets=secrets if admin.token is None else secrets | {admin.token},
             warnings=tuple(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
             where=document.lines.where,
         ),

@@ -12,8 +12,9 @@ from typing import Any, Final
 from attrs import field, frozen
 from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
 
-from nexo_poller.config.model import Settings
-from nexo_poller.config.names import check_credentials, check_job_id, check_routes
+from nexo_poller.config.binds import parse_bind
+from nexo_poller.config.model import AdminSettings, Settings
+from nexo_poller.config.names import check_credentials, check_host_names, check_job_id, check_routes, check_token
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
@@ -74,6 +75,26 @@ class PollersSection:
         )
 
 
+def _check_bind(section: "AdminSection", _: Any, bind: str) -> None:
+    if not parse_bind(bind).is_private and section.token is None:
+        what = f"whoever reaches {bind} could steer the daemon, and no token is asked for"
+        remedy = "add token: ${file:…} under admin:, or bind to 127.0.0.1 or unix:PATH"
+        raise ConfigError(Problem(what=what, remedy=remedy))
+
+
+@frozen(kw_only=True)
+class AdminSection:
+    """What stands under `admin:`: where the admin server listens (HOST:PORT or unix:PATH), and whom it answers."""
+
+    bind: str = field(default="127.0.0.1:9091", validator=_check_bind)
+    token: str | None = field(default=None, repr=False, validator=optional(check_token))
+    hosts: Sequence[str] | None = field(default=None, validator=optional(check_host_names))
+
+    def settings(self) -> AdminSettings:
+        """What the keys say."""
+        return AdminSettings(bind=parse_bind(self.bind), token=self.token, hosts=tuple(self.hosts or ()))
+
+
 @frozen(kw_only=True)
 class AgentEntry:
     """An agent and its accounts: `credentials` maps a channel to the account on it."""
@@ -95,6 +116,7 @@ class File:
     """The whole file. `schema_version` is there for other programs and is ignored."""
 
     pollers: PollersSection | None = None
+    admin: AdminSection | None = None
     agents: Sequence[AgentEntry] | None = field(default=None, validator=optional(_check_agents))
     channels: Mapping[str, str] | None = field(default=None, validator=optional(check_routes))
     schema_version: Any = None

@@ -60,7 +60,7 @@ async def test_nothing_is_sent_or_saved(tmp_path: Path) -> None:
 async def test_it_starts_from_the_cursor_of_the_daemon_and_leaves_it(tmp_path: Path) -> None:
     async with http_server({"/orders": lambda _request: orders(1)}) as server:
         write_config(tmp_path, api_job(server.url("/orders")))
-        async with running((*NEXO_POLLER, "serve"), cwd=tmp_path) as daemon:
+        async with running((*NEXO_POLLER, "serve", "--no-admin"), cwd=tmp_path) as daemon:
             assert "order 1" in await daemon.line()
             assert await daemon.ended_by(SIGTERM) == 0
         server.routes["/orders"] = lambda _request: orders(1, 2)

@@ -44,7 +44,7 @@ def test_ten_slots_are_the_default_and_they_follow_each_other(tmp_path: Path) ->
 
 async def test_slots_of_a_job_that_has_run_keep_its_phase(tmp_path: Path) -> None:
     write_config(tmp_path, scheduled({"every_secs": 3600}))
-    async with running((*NEXO_POLLER, "serve"), cwd=tmp_path) as daemon:
+    async with running((*NEXO_POLLER, "serve", "--no-admin"), cwd=tmp_path) as daemon:
         await daemon.said("transient")
         assert await daemon.ended_by(SIGTERM) == 0
     first, again = coming(tmp_path, "orders", "-n", "1"), coming(tmp_path, "orders", "-n", "1")

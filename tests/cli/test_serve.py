@@ -10,7 +10,7 @@ from command import NEXO_POLLER, Running, nexo_poller, running
 from http_server import Request, Response, http_server
 from job_files import api_job, orders, write_config
 
-SERVE = (*NEXO_POLLER, "serve")
+SERVE = (*NEXO_POLLER, "serve", "--no-admin")
 
 
 def logged(daemon: Running) -> list[dict[str, Any]]:

@@ -188,7 +188,7 @@ def test_every_problem_is_reported_in_one_go_with_its_place(tmp_path: Path) -> N
         f"29:7: the value must be a mapping, not the number 5 (its keys are {entry})",
         "33:10: the agent 'ana' is listed twice (put all of its credentials under one entry)",
         "34:22: what 'telegram' is sent to is no sink (write stdout, an http(s):// URL or another URL)",
-        "35:1: unknown key 'polers' (remove it; known keys: pollers, agents, channels, schema_version)",
+        "35:1: unknown key 'polers' (remove it; known keys: pollers, admin, agents, channels, schema_version)",
     ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # rich is imported when something is to be printed
 
     from nexo_poller.cli.demo.summary import Summary
 
-DAEMON: Final = (sys.executable, "-m", "nexo_poller", "serve")
+DAEMON: Final = (sys.executable, "-m", "nexo_poller", "serve", "--no-admin")
 
 
 @click.command("demo")

@@ -1,0 +1,49 @@
+"""The jobs: to be listed, shown, run, paused, resumed and reset."""
+
+from typing import Any
+
+from nexo_poller.admin.route import Call
+from nexo_poller.masking import masked_json
+from nexo_poller.shapes import dry_run, job_summary, tick_record, tick_report
+
+
+async def list_jobs(call: Call) -> list[dict[str, Any]]:
+    """Every job, in the order of the file, rejected ones last."""
+    return [*map(job_summary, await call.runner.list_jobs())]
+
+
+async def show_job(call: Call) -> dict[str, Any]:
+    """Everything about one job."""
+    return job_summary(await call.runner.job(call.path["id"]))
+
+
+async def run_job(call: Call) -> dict[str, Any]:
+    """A tick now, committed or dry; a client that goes away leaves it running to its end (R4)."""
+    if call.query["dry_run"]:
+        return dict(masked_json(dry_run(await call.runner.dry_run(call.path["id"])), call.runner.mask))
+    return tick_report(await call.runner.run_once(call.path["id"]))
+
+
+async def pause_job(call: Call) -> dict[str, Any]:
+    """Stop the schedule, and keep who did and why."""
+    words = [call.body[part].strip() for part in ("by", "reason") if call.body.get(part, "").strip()]
+    reason = {"reason": ": ".join(words)} if words else {}
+    await call.runner.set_paused(call.path["id"], paused=True, **reason)
+    return {"ok": True, "paused": True}
+
+
+async def resume_job(call: Call) -> dict[str, Any]:
+    """Let the schedule go on."""
+    await call.runner.set_paused(call.path["id"], paused=False)
+    return {"ok": True, "paused": False}
+
+
+async def reset_job(call: Call) -> dict[str, Any]:
+    """Start over: no cursor, no errors, not paused."""
+    await call.runner.reset_cursor(call.path["id"])
+    return {"ok": True, "reset": True}
+
+
+async def job_history(call: Call) -> list[dict[str, Any]]:
+    """The latest ticks, newest first."""
+    return [*map(tick_record, await call.runner.history(call.path["id"], call.query["limit"]))]
