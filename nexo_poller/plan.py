@@ -1,10 +1,10 @@
 """What a reload would do: two configurations in, a plan out."""
 
-from collections.abc import Iterable
+from typing import Any
 
 from attrs import evolve, frozen
 
-from nexo_poller.config.model import JobSpec
+from nexo_poller.config.model import Config, JobSpec
 
 
 @frozen(kw_only=True)
@@ -17,16 +17,32 @@ class ReloadPlan:
     keep: tuple[str, ...]
 
 
-def plan(running: Iterable[JobSpec], wanted: Iterable[JobSpec]) -> ReloadPlan:
+def plan(running: Config, wanted: Config) -> ReloadPlan:
     """How to get from the `running` jobs to the `wanted` ones; ids are unique within each.
 
-    A job is replaced when anything but its `extra` differs (R4); its place in the file does not matter.
+    A job is replaced when anything that it runs by differs, but for its `extra` (R4): its own entry, the accounts of its
+    agent, or a setting that it has no value of its own for. Its place in the file does not matter.
     """
-    old, new = ({job.id: evolve(job, extra={}) for job in jobs} for jobs in (running, wanted))
+    old, new = ({job.id: _runs_by(job, config) for job in config.jobs} for config in (running, wanted))
     both = old.keys() & new.keys()
     return ReloadPlan(
         add=tuple(sorted(new.keys() - both)),
         replace=tuple(sorted(job_id for job_id in both if old[job_id] != new[job_id])),
         remove=tuple(sorted(old.keys() - both)),
         keep=tuple(sorted(job_id for job_id in both if old[job_id] == new[job_id])),
+    )
+
+
+def _runs_by(job: JobSpec, config: Config) -> tuple[Any, ...]:
+    settings = config.settings
+    return (
+        evolve(job, extra={}),
+        settings.default_jitter if job.schedule.jitter is None else None,
+        settings.tick_timeout if job.tick_timeout is None else None,
+        settings.lease_ttl_factor,
+        settings.failure_alert_cooldown,
+        settings.breaker_threshold,
+        settings.history_per_job,
+        settings.max_pending_per_job,
+        None if config.agents is None else config.agents.get(job.agent, {}),
     )

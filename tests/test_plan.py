@@ -7,7 +7,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexo_poller.config.model import JobSpec
+from nexo_poller.config.model import Config, JobSpec, Settings
 from nexo_poller.plan import ReloadPlan, plan
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import Every
@@ -18,14 +18,20 @@ specs = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["rss", "webh
 )
 
 
+def planned(running: list[JobSpec], wanted: list[JobSpec]) -> ReloadPlan:
+    return plan(Config(jobs=tuple(running)), Config(jobs=tuple(wanted)))
+
+
 def job(job_id: str = "inbox", **changes: Any) -> JobSpec:
-    return JobSpec(id=job_id, kind="rss", agent="ana", schedule=HOURLY, **changes)
+    return JobSpec(**{"id": job_id, "kind": "rss", "agent": "ana", "schedule": HOURLY, **changes})
 
 
 def test_jobs_come_go_change_and_stay() -> None:
     running = [job("stays"), job("changes"), job("goes")]
     wanted = [job("comes"), job("changes", config={"feed_url": "https://example.org"}), job("stays")]
-    assert plan(running, wanted) == ReloadPlan(add=("comes",), replace=("changes",), remove=("goes",), keep=("stays",))
+    assert planned(running, wanted) == ReloadPlan(
+        add=("comes",), replace=("changes",), remove=("goes",), keep=("stays",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,19 +48,39 @@ def test_jobs_come_go_change_and_stay() -> None:
     ],
 )
 def test_whatever_is_changed_replaces_the_job(changes: Mapping[str, Any]) -> None:
-    assert plan([job()], [evolve(job(), **changes)]).replace == ("inbox",)
+    assert planned([job()], [evolve(job(), **changes)]).replace == ("inbox",)
 
 
 def test_extra_and_the_place_in_the_file_replace_nothing() -> None:
     moved = job(extra={"owner": "ops"}, key=("pollers", "jobs", 9))
-    assert plan([job(key=("pollers", "jobs", 0))], [moved]).keep == ("inbox",)
+    assert planned([job(key=("pollers", "jobs", 0))], [moved]).keep == ("inbox",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "replaced"),
+    [
+        ({"settings": Settings(default_jitter=timedelta(seconds=1))}, ("plain",)),
+        ({"settings": Settings(tick_timeout=timedelta(seconds=1))}, ("plain",)),
+        ({"settings": Settings(breaker_threshold=2)}, ("own", "plain")),
+        ({"settings": Settings(history_per_job=2)}, ("own", "plain")),
+        ({"settings": Settings(max_concurrent_ticks=2, max_delivery_attempts=2)}, ()),
+        ({"agents": {"ana": {"telegram": "a"}, "bob": {"telegram": "b"}}}, ("own",)),
+    ],
+)
+def test_a_changed_setting_replaces_just_the_jobs_that_it_affects(
+    changes: Mapping[str, Any], replaced: tuple[str, ...]
+) -> None:
+    own = job("own", tick_timeout=timedelta(seconds=5), schedule=Every(timedelta(hours=1), jitter=timedelta()))
+    jobs = (job("plain"), evolve(own, agent="bob"))
+    running = Config(jobs=jobs, agents={"ana": {"telegram": "a"}, "bob": {}})
+    assert plan(running, evolve(running, **changes)).replace == replaced
 
 
 @given(running=specs, wanted=specs)
 def test_every_job_has_one_place_in_the_plan_and_carrying_it_out_gives_what_is_wanted(
     running: list[JobSpec], wanted: list[JobSpec]
 ) -> None:
-    made = plan(running, wanted)
+    made = planned(running, wanted)
     parts = [*made.add, *made.replace, *made.remove, *made.keep]
     assert sorted(parts) == sorted({spec.id for spec in (*running, *wanted)})
     changed = {spec.id: spec for spec in wanted if spec.id in (*made.add, *made.replace)}

@@ -60,7 +60,15 @@ class Turn:
 
     async def cut_short(self) -> None:
         """Cancel the turn; return when nothing of it is left."""
+        self.cancel()
+        await self.over()
+
+    def cancel(self) -> None:
+        """Begin to cut it short."""
         self._scope.cancel()
+
+    async def over(self) -> None:
+        """Return when nothing of it is left."""
         await self._over.wait()
 
 
@@ -76,6 +84,7 @@ class RunningJob:
     _gone: trio.Event = Factory(trio.Event)
     _turn: Turn | None = None
     _by_hand: trio.Event | None = None
+    _held: trio.Event | None = None
     _finishing: bool = False
     _is_busy: bool = False
 
@@ -113,6 +122,34 @@ class RunningJob:
         self._scope.cancel()
         await self._gone.wait()
 
+    def hold(self) -> None:
+        """Begin no tick until `let_go`, and cut short one that is under way; `still` waits for its end.
+
+        Raises `JobRefused` during a run by hand.
+        """
+        if self._by_hand is not None:
+            raise JobRefused(self.spec.id, "it is being run by hand; wait for that run to end")
+        self._held = trio.Event()
+        if self._turn is not None:
+            self._turn.cancel()
+
+    async def still(self) -> None:
+        """Return when no tick of the schedule is under way."""
+        if self._turn is not None:
+            await self._turn.over()
+
+    @property
+    def is_still(self) -> bool:
+        """Whether no tick of the schedule is under way."""
+        return self._turn is None
+
+    def let_go(self) -> None:
+        """Go on as before `hold`."""
+        if self._held is not None:
+            self._held.set()
+            self._held = None
+        self.wake()
+
     async def run_by_hand(self) -> TickReport:
         """Run one tick now and commit it (R5).
 
@@ -120,6 +157,8 @@ class RunningJob:
         """
         if self._by_hand is not None:
             raise JobRefused(self.spec.id, "it is being run by hand already; wait for that run to end")
+        if self._held is not None:
+            raise JobRefused(self.spec.id, "it is being replaced by a reload; try again")
         self._by_hand = trio.Event()
         try:
             if self._turn is not None:
@@ -149,9 +188,11 @@ class RunningJob:
             self._woken = trio.Event()
         if self._by_hand is not None:
             await self._by_hand.wait()
+        if self._held is not None:
+            await self._held.wait()
 
     async def _take_turn(self) -> None:
-        if self._finishing or self._by_hand is not None:
+        if self._finishing or self._by_hand is not None or self._held is not None:
             return
         self._turn = Turn()
         try:

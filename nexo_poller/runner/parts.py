@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import trio
-from attrs import frozen
+from attrs import define, frozen
 
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
@@ -45,14 +45,20 @@ class Given:
     http: "HttpPools | None"
 
 
-@frozen(kw_only=True)
+@define(eq=False, kw_only=True)
 class Parts:
-    """The machine, its relay, and every job, running or rejected."""
+    """The machine, its relay, and every job, running or rejected. A reload exchanges what differs."""
 
+    config: Config
     machine: Machine
     relay: Relay
     jobs: Mapping[str, RunningJob]
     rejected: Mapping[str, RejectedJob]
+
+    @property
+    def bound(self) -> list["BoundJob"]:
+        """The jobs that run, with their pollers."""
+        return [job.ticker.bound for job in self.jobs.values()]
 
     def wake_all(self) -> None:
         """Make the relay and every job look at the store again."""
@@ -83,7 +89,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         if http is None:
             http = await stack.enter_async_context(HttpPools.open(clock=clock))
         store: Store = given.store or SqliteStore(config.settings.state_db, clock=clock)
-        mask = Mask([*config.secrets, *_header_values(bound)])
+        mask = Mask([*config.secrets, *secrets_of(bound)])
         counting = Counting(given.metrics, mask)
         store.observe(lambda batch: counting("the store", lambda metrics: metrics.batch(batch)))
         await stack.enter_async_context(store)
@@ -101,7 +107,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
             wake_relay=relay.wake,
         )
         jobs = await _jobs(bound, machine, states_of)
-        yield Parts(machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
+        yield Parts(config=config, machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
 
 
 async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:
@@ -116,22 +122,22 @@ async def as_found(store: Store, registrations: Sequence[Registration]) -> Mappi
 
 
 async def _jobs(bound: Sequence["BoundJob"], machine: Machine, states_of: StatesOf) -> dict[str, RunningJob]:
-    """The jobs, each anchored at the creation of its state (T1)."""
     registrations = [registration(job.spec, machine.settings.default_jitter) for job in bound]
     states = await states_of(machine.store, registrations)
-    jobs = {}
-    for job, registered in zip(bound, registrations, strict=True):
-        state = states.get(job.spec.id)
-        due = state.due if state and state.pause_reason is None else None
-        timetable = registered.timetable.anchored(state.created_at) if state else registered.timetable
-        jobs[job.spec.id] = RunningJob(
-            ticker=Ticker(bound=job, timetable=timetable, machine=machine),
-            until=due.at if due else None,
-            slot=due.slot if due else None,
-        )
-        if state:  # what an earlier process knew, a scrape before the first tick shall show
-            jobs[job.spec.id].ticker.report_health(state, machine.clock.now())
-    return jobs
+    return {
+        job.spec.id: enlisted_job(job, registered, states.get(job.spec.id), machine)
+        for job, registered in zip(bound, registrations, strict=True)
+    }
+
+
+def enlisted_job(bound: "BoundJob", registered: Registration, state: JobState | None, machine: Machine) -> RunningJob:
+    """A job that is ready to run, anchored at the creation of its state (T1)."""
+    due = state.due if state and state.pause_reason is None else None
+    timetable = registered.timetable.anchored(state.created_at) if state else registered.timetable
+    ticker = Ticker(bound=bound, timetable=timetable, machine=machine)
+    if state:  # what an earlier process knew, a scrape before the first tick shall show
+        ticker.report_health(state, machine.clock.now())
+    return RunningJob(ticker=ticker, until=due.at if due else None, slot=due.slot if due else None)
 
 
 def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
@@ -141,5 +147,6 @@ def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
     return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
 
 
-def _header_values(bound: Iterable["BoundJob"]) -> list[str]:
+def secrets_of(bound: Iterable["BoundJob"]) -> list[str]:
+    """What the jobs' own configs keep secret: the values of their headers (O2)."""
     return [value for job in bound for value in header_values(job.spec.config)]

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -17,14 +18,16 @@ from nexo_poller.broker.subjects import Pattern
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config.model import Config
-from nexo_poller.errors import JobRefused, JobUnknown, Problem
+from nexo_poller.errors import ConfigError, JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
 from nexo_poller.masking import Mask
+from nexo_poller.plan import ReloadPlan, plan
 from nexo_poller.poller import Poller
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
+from nexo_poller.runner.reload import carry_out, checked
 from nexo_poller.runner.tick import inside
 from nexo_poller.runner.views import JobDetails, JobView, details, rejected_view, view
 from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
@@ -45,6 +48,7 @@ class Serving:
     """A `serve` under way; without a nursery, it is still opening its parts."""
 
     nursery: trio.Nursery | None = None
+    jobs: trio.Nursery | None = None
     is_finishing: bool = False
     stopping: trio.Event = Factory(trio.Event)
     over: trio.Event = Factory(trio.Event)
@@ -82,6 +86,8 @@ class PollerRunner:
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
         self._subscriptions: list[tuple[str, Handler]] = []
+        self.source: Callable[[], Config | None] | None = None
+        self._reloading = trio.Lock()
         self._is_open = False
         self._parts: Parts | None = None
         self._serving: Serving | None = None
@@ -97,6 +103,7 @@ class PollerRunner:
         from nexo_poller.config.reading import load_config
 
         runner = cls(load_config(Path(path)), **parts)
+        runner.source = partial(load_config, Path(path))
         for problem in runner.register_installed():
             log.error("%s", problem)
         return runner
@@ -155,6 +162,7 @@ class PollerRunner:
                 serving.nursery = background
                 self._start_background(parts, background)
                 async with trio.open_nursery() as jobs:
+                    serving.jobs = jobs
                     for job in parts.jobs.values():
                         jobs.start_soon(job.run)
                     log.info("serving %d jobs, %d rejected", len(parts.jobs), len(parts.rejected))
@@ -211,6 +219,33 @@ class PollerRunner:
         """Run one tick of the job and tell what it would have done; nothing is claimed, saved or sent."""
         job, row = self._job(job_id), (await self.store.jobs()).get(job_id)
         return await job.dry_run(row.state if row else JobState(created_at=self._given.clock.now(), due=None))
+
+    def diff(self, config: Config) -> ReloadPlan:
+        """What `reload` would do. Raises `ConfigError` with everything that would keep it from it."""
+        parts = self._open_parts()
+        planned = self._planned(parts, config)
+        checked(planned, parts, config, self._pollers)
+        return planned
+
+    async def reload(self, config: Config) -> ReloadPlan:
+        """Make the jobs of `config` the running ones, all or nothing; returns what that took (R4).
+
+        Raises `ConfigError` with every problem of a new or changed job, `JobRefused` if a job that must go is in the
+        middle of a run by hand or of a commit that does not end, `StoreError`; then nothing has changed. `RuntimeError`
+        from inside a tick, and while the runner does not serve.
+        """
+        if inside.get():
+            raise RuntimeError("reload() from inside a tick could wait for that tick itself")
+        return await self._in_background(partial(self._reload, config))
+
+    async def reread(self) -> Config:
+        """The configuration as its source has it now, for `reload`. Raises `ConfigError` with every problem."""
+        if self.source is None:
+            raise ConfigError("this runner was given its configuration, and knows no file to read again")
+        config = await trio.to_thread.run_sync(self.source)
+        if config is None:
+            raise ConfigError("the configuration file is gone; nothing was changed")
+        return config
 
     async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> None:
         """Pause or resume the job. Raises `JobRefused` for resuming one that has fired."""
@@ -353,6 +388,23 @@ class PollerRunner:
                     self._parts = None
         finally:
             self._is_open = False
+
+    def _planned(self, parts: Parts, config: Config) -> ReloadPlan:
+        return plan(evolve(parts.config, jobs=tuple(job.spec for job in parts.bound)), config)
+
+    async def _reload(self, config: Config) -> ReloadPlan:
+        async with self._reloading:
+            parts, serving = self._open_parts(), self._serving
+            if serving is None or serving.jobs is None:
+                raise RuntimeError("the runner does not serve, or is about to stop")
+            planned = self._planned(parts, config)
+            await carry_out(planned, parts, config, checked(planned, parts, config, self._pollers), serving.jobs)
+            self.config, self._given = config, evolve(self._given, config=config)
+            log.info(
+                "reloaded: %d added, %d replaced, %d removed, %d kept",
+                *map(len, (planned.add, planned.replace, planned.remove, planned.keep)),
+            )
+            return planned
 
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)
