@@ -4,12 +4,16 @@ The admin server and the tools speak in these same shapes. Strings are masked by
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
+from nexo_poller.broker import Message
+from nexo_poller.plan import ReloadPlan
 from nexo_poller.runner.outcome import DryRun, TickReport
-from nexo_poller.runner.views import JobView
-from nexo_poller.store import TickRecord
+from nexo_poller.runner.views import JobDetails, JobView
+from nexo_poller.store import DeadLetter, Pending, TickRecord
 from nexo_poller.store.rows import MILLISECOND, to_ms
+
+LONGEST_BODY: Final = 16_384  # bytes
 
 
 def job_summary(view: JobView) -> dict[str, Any]:
@@ -32,6 +36,22 @@ def job_summary(view: JobView) -> dict[str, Any]:
         "pending_messages": view.pending_messages,
         "rejected": view.is_rejected,
         "problems": [*map(str, view.problems)],
+    }
+
+
+def job_details(job: JobDetails) -> dict[str, Any]:
+    """One job in full: its summary, and how it is configured. `cursor` and `lease` are None where there is none."""
+    return {
+        **job_summary(job.view),
+        "config": job.config,
+        "extra": job.extra,
+        "schedule": job.schedule,
+        "jitter_ms": None if job.jitter is None else job.jitter // MILLISECOND,
+        "misfire": job.misfire,
+        "failure_to": job.failure_to and {"channel": job.failure_to.channel, "to": job.failure_to.to},
+        "fence": job.fence,
+        "lease": job.holder and {"holder": job.holder, "expires_at_ms": to_ms(job.lease_expires_at)},
+        "cursor": None if job.cursor_size is None else {"size": job.cursor_size, "digest": job.cursor_digest},
     }
 
 
@@ -79,4 +99,44 @@ def dry_run(run: DryRun) -> dict[str, Any]:
             for outgoing in run.outgoing
         ],
         "error": run.error,
+    }
+
+
+def pending_message(pending: Pending) -> dict[str, Any]:
+    """A message on its way."""
+    return {
+        "id": pending.seq,
+        "job_id": pending.job_id,
+        **_message(pending.message),
+        "attempts": pending.attempts,
+        "created_at_ms": to_ms(pending.created_at),
+        "not_before_ms": to_ms(pending.not_before),
+    }
+
+
+def dead_letter(dead: DeadLetter) -> dict[str, Any]:
+    """A message that was refused too often, and what was said of it last."""
+    return {
+        "id": dead.seq,
+        "job_id": dead.job_id,
+        **_message(dead.message),
+        "attempts": dead.attempts,
+        "error": dead.error,
+        "died_at_ms": to_ms(dead.died_at),
+    }
+
+
+def reload_plan(plan: ReloadPlan) -> dict[str, Any]:
+    """What a reload does, or would do: sorted ids."""
+    return {"add": plan.add, "replace": plan.replace, "remove": plan.remove, "keep": plan.keep}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """`payload` is None where it is too long to be looked at."""
+    is_short = len(message.body) <= LONGEST_BODY
+    return {
+        "event_id": message.id,
+        "topic": message.topic,
+        "payload": json.loads(message.body)["payload"] if is_short else None,
+        "bytes": len(message.body),
     }

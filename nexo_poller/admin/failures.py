@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from nexo_poller.errors import (
     ConfigError,
+    DeadLetterUnknown,
     JobRefused,
     JobUnknown,
     LeaseLost,
@@ -54,7 +55,7 @@ def _problem_json(problem: Problem) -> dict[str, str | None]:
 
 def _status(error: NexoPollerError) -> int:
     match error:
-        case JobUnknown() | ToolUnknown():
+        case JobUnknown() | ToolUnknown() | DeadLetterUnknown():
             return 404
         case JobRefused() | LeaseLost():
             return 409

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from nexo_poller.admin.masked import masked
 from nexo_poller.admin.route import Call
-from nexo_poller.masking import masked_json
-from nexo_poller.shapes import dry_run, job_summary, tick_record, tick_report
+from nexo_poller.shapes import dry_run, job_details, job_summary, tick_record, tick_report
 
 
 async def list_jobs(call: Call) -> list[dict[str, Any]]:
@@ -14,13 +14,13 @@ async def list_jobs(call: Call) -> list[dict[str, Any]]:
 
 async def show_job(call: Call) -> dict[str, Any]:
     """Everything about one job."""
-    return job_summary(await call.runner.job(call.path["id"]))
+    return job_details(await call.runner.details(call.path["id"]))
 
 
-async def run_job(call: Call) -> dict[str, Any]:
+async def run_job(call: Call) -> Any:
     """A tick now, committed or dry; a client that goes away leaves it running to its end (R4)."""
     if call.query["dry_run"]:
-        return dict(masked_json(dry_run(await call.runner.dry_run(call.path["id"])), call.runner.mask))
+        return await masked(dry_run(await call.runner.dry_run(call.path["id"])), call.runner)
     return tick_report(await call.runner.run_once(call.path["id"]))
 
 

@@ -1,7 +1,7 @@
 """How much at once: whoever asks for more waits a little, and is then told to come back."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
 import trio
@@ -18,8 +18,9 @@ PATIENCE_SECS: Final = 10.0
 
 @define(eq=False)
 class Limits:
-    """Places for the requests of one admin app."""
+    """Places in one admin app. `rendering` is for metrics, where a second thread would only take the first one's time."""
 
+    rendering: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(1))
     _requests: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(REQUESTS))
     _lengthy: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(LENGTHY_REQUESTS))
     _streams: int = 0
@@ -37,11 +38,14 @@ class Limits:
                 raise Failure(503, "too many requests at once; try again", headers={"Retry-After": "1"})
             yield
 
-    @asynccontextmanager
-    async def stream(self) -> AsyncIterator[None]:
-        """A place for an event stream. Raises `Failure` with 503 if there is none."""
+    def check_streams(self) -> None:
+        """Raise `Failure` with 503 if no more event streams may be opened."""
         if self._streams >= STREAMS:
             raise Failure(503, f"{STREAMS} event streams are open, and no more may be", headers={"Retry-After": "10"})
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """An event stream, for as long as it is open."""
         self._streams += 1
         try:
             yield

@@ -353,6 +353,11 @@ class PollerRunner:
         return self._open_parts().machine.store
 
     @property
+    def metrics(self) -> Metrics:
+        """What counts for this runner."""
+        return self._given.metrics
+
+    @property
     def broker(self) -> Broker:
         """Where messages go; subscribe to it for a stream of them."""
         return self._given.broker

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from nexo_poller.runner.runner import PollerRunner
-from nexo_poller.shapes import dry_run, job_summary, tick_report
+from nexo_poller.shapes import dry_run, job_details, job_summary, tick_report
 from nexo_poller.tool import AGENT_ID, Tool
 
 A_RUN: Final = timedelta(minutes=6)  # a tick may take 5, unless its file says otherwise
@@ -36,7 +36,7 @@ async def list_jobs(runner: PollerRunner, arguments: Mapping[str, Any]) -> dict[
 
 async def show_job(runner: PollerRunner, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Everything about one job."""
-    return job_summary(await runner.job(arguments["id"]))
+    return job_details(await runner.details(arguments["id"]))
 
 
 async def run_job(runner: PollerRunner, arguments: Mapping[str, Any]) -> dict[str, Any]:
