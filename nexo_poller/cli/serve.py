@@ -2,8 +2,9 @@
 
 import logging
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from signal import SIGINT, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 import click
 import trio
@@ -12,7 +13,9 @@ from attrs import evolve
 from nexo_poller.cli.options import config_option, read_bind
 from nexo_poller.cli.running import load, mask_of, run
 from nexo_poller.config.binds import Bind
-from nexo_poller.config.model import AdminSettings
+from nexo_poller.config.model import AdminSettings, Config
+from nexo_poller.config.reading import load_config
+from nexo_poller.errors import ConfigError, JobRefused, StoreError
 from nexo_poller.logs import LEVELS, configure_logging
 from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
@@ -43,6 +46,8 @@ def command(context: click.Context, path: Path, log_level: str, bind: Bind | Non
     The admin page, and what `nexo-poller list` and its siblings speak to, are on 127.0.0.1:9091 unless `admin:` in the
     file or --admin say otherwise.
 
+    SIGHUP reads the file again and exchanges the jobs that differ, all or none.
+
     SIGTERM or SIGINT lets ticks and deliveries under way end, for up to 10 s; a second one stops at once, which loses
     nothing either.
 
@@ -59,11 +64,36 @@ def command(context: click.Context, path: Path, log_level: str, bind: Bind | Non
     for warning in config.warnings:
         log.warning("%s", warning)
     metrics = PrometheusMetrics()
-    runner = PollerRunner(config if config.channels else evolve(config, channels=STDOUT_FOR_ALL), metrics=metrics)
+    runner = PollerRunner(with_channels(config), metrics=metrics)
+    runner.source = partial(read_again, path)
     for problem in runner.register_installed():
         log.error("%s", problem)
     admin = None if no_admin else evolve(config.admin, bind=bind or config.admin.bind)
     context.exit(run(serve_until_told, runner, admin if config.settings.enabled else None))
+
+
+def with_channels(config: Config) -> Config:
+    """`config`, with everything on stdout if it says nothing about channels."""
+    return config if config.channels else evolve(config, channels=STDOUT_FOR_ALL)
+
+
+def read_again(path: Path) -> Config | None:
+    """The file as it is now; None: it is gone. Raises `ConfigError`."""
+    config = load_config(path)
+    return None if config is None else with_channels(config)
+
+
+async def reload(runner: PollerRunner) -> None:
+    """Read the file again and go by it; what is wrong with it is logged, and nothing has changed."""
+    try:
+        await runner.reload(await runner.reread())
+        return
+    except ConfigError as error:
+        faults = [*map(str, error.problems)]
+    except (JobRefused, StoreError, RuntimeError) as error:  # the last: it does not run yet, or no more
+        faults = [str(error)]
+    for fault in faults:
+        log.error("not reloaded: %s", fault)
 
 
 async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) -> int:
@@ -71,9 +101,12 @@ async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) ->
     stopping, at_once = trio.Event(), list[int]()
 
     async def hear_signals(*, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(SIGINT, SIGTERM) as signals:
+        with trio.open_signal_receiver(SIGHUP, SIGINT, SIGTERM) as signals:
             task_status.started()
             async for number in signals:
+                if number == SIGHUP:
+                    nursery.start_soon(reload, runner)
+                    continue
                 if stopping.is_set():
                     at_once.append(number)
                     nursery.cancel_scope.cancel()

@@ -37,7 +37,7 @@ def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") 
 
     new = {*plan.add, *plan.replace}
     bound, rejected = bind_jobs(evolve(wanted, jobs=tuple(job for job in wanted.jobs if job.id in new)), pollers)
-    problems = [problem for job in (*wanted.rejected, *rejected) for problem in job.problems]
+    problems = [problem for job in rejected for problem in job.problems]
     running = parts.config
     if running.settings.state_db != wanted.settings.state_db:
         problems.append(Problem(what="`pollers.state_db` was changed", remedy=RESTART))

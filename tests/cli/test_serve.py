@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 from typing import Any
 
 import trio
@@ -145,3 +145,27 @@ def test_a_database_that_is_none_is_one_line_with_exit_code_1(tmp_path: Path) ->
     lines = nexo_poller("serve", cwd=tmp_path, status=1).stderr.splitlines()
     assert "poller.db" in lines[-1]
     assert lines[-1].startswith("Error: ")
+
+
+async def test_sighup_exchanges_what_differs_and_nothing_if_anything_is_wrong(tmp_path: Path) -> None:
+    async with http_server({"/orders": lambda _request: orders(1)}) as server:
+        jobs = [api_job(server.url("/orders"), f"orders-{n}") for n in range(50)]
+        write_config(tmp_path, *jobs)
+        async with running(SERVE, cwd=tmp_path) as daemon:
+            for _ in jobs:
+                await daemon.line()
+            write_config(tmp_path, *jobs[:7], {**jobs[7], "kindd": "rss"}, *jobs[8:])
+            daemon.process.send_signal(SIGHUP)
+            await daemon.said("kindd")
+            write_config(tmp_path, *jobs[:7], {**jobs[7], "misfire": "skip"}, *jobs[8:])
+            daemon.process.send_signal(SIGHUP)
+            await daemon.said("0 added, 1 replaced, 0 removed, 49 kept")
+            (tmp_path / "config" / "pollers.yaml").unlink()
+            daemon.process.send_signal(SIGHUP)
+            await daemon.said("is gone")
+            assert await daemon.ended_by(SIGTERM) == 0
+    messages = [record["message"] for record in logged(daemon)]
+    assert sum(message.startswith("reloaded") for message in messages) == 1
+    (told,) = [message for message in messages if "kindd" in message]
+    assert "pollers.yaml:" in told
+    assert "job 'orders-7'" in told
