@@ -125,7 +125,7 @@ ROUTES: Final = (
         path="/admin/pollers/{id}/cursor",
         handler=cursors.replace_cursor,
         summary="Give a paused job another cursor; its poller may refuse it",
-        body={"oneOf": [fields(("cursor",), cursor=BASE64), fields(("text",), text={"type": "string"})]},
+        body={**fields(cursor=BASE64, text={"type": "string"}), "minProperties": 1, "maxProperties": 1},
         answer=CURSOR,
         failures=(404, 409),
     ),

@@ -9,7 +9,7 @@ from nexo_poller.shapes import dry_run, job_details, job_summary, tick_report
 from nexo_poller.tool import AGENT_ID, Tool
 
 A_RUN: Final = timedelta(minutes=6)  # a tick may take 5, unless its file says otherwise
-LONGEST_PAGE: Final = 1000
+LONGEST_PAGE: Final = 200
 JOB_ID: Final = {"type": "string", "description": "The job's id, as pollers_list gives it."}
 
 
@@ -85,8 +85,8 @@ GENERIC_TOOLS: Final = (
     Tool(
         name="pollers_show",
         description=(
-            "Show one polling job: what pollers_list tells, and its configuration (secrets masked), schedule, lease and "
-            "the size of its cursor."
+            "Show one polling job: what pollers_list tells, and its configuration (secrets masked), schedule, lease, and "
+            "the size and digest of its cursor."
         ),
         parameters=ONE_JOB,
         handler=show_job,

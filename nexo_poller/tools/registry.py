@@ -1,15 +1,18 @@
 """All tools of a runner, as a language model's host needs them: listed, exported, called."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import trio
 from attrs import define
 
+from nexo_poller.builtins.offload import worked_out
 from nexo_poller.errors import NexoPollerError, ToolError, ToolUnknown
 from nexo_poller.failures import LONGEST_ERROR, describe, leaves
-from nexo_poller.masking import masked_json
+from nexo_poller.masking import Mask, masked_json
 from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.tool import AGENT_ID, Tool
 from nexo_poller.tools.arguments import argument_problems
@@ -41,7 +44,7 @@ class ToolRegistry:
         tool, mask = self._tool(name), self._runner.mask
         log.info("agent '%s' calls the tool %s", agent_id, name)
         try:
-            answer = masked_json(await self._answer(tool, arguments, agent_id), mask)
+            answer = await _masked(await self._answer(tool, arguments, agent_id), mask)
         except Exception as error:
             refused = ToolError(name, *(mask(problem)[:LONGEST_ERROR] for problem in _problems(error)))
             log.warning("%s", refused)
@@ -85,6 +88,11 @@ class ToolRegistry:
         with trio.move_on_after(tool.timeout.total_seconds()):
             return await tool.handler(self._runner, {**arguments, AGENT_ID: agent_id})
         raise ToolError(tool.name, f"it gave no answer within {tool.timeout.total_seconds():g} s")
+
+
+async def _masked(answer: object, mask: Mask) -> Any:
+    size = len(json.dumps(answer, default=str))
+    return await worked_out(size, partial(masked_json, answer, mask))
 
 
 def _problems(error: Exception) -> Iterator[str]:

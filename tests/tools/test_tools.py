@@ -1,6 +1,8 @@
 """The registry over a serving runner, in virtual time."""
 
+import hashlib
 import json
+import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from nexo_poller import (
     PollContext,
     Poller,
     PollerRunner,
+    SystemClock,
     TickAck,
     Tool,
     ToolError,
@@ -122,6 +125,19 @@ async def test_list_can_be_narrowed_and_paged(
     async with daemon(tmp_path, job("a"), job("b", agent="bob"), job("c")) as running:
         listed = await call(running, "pollers_list", **arguments)
         assert ([found["id"] for found in listed["jobs"]], listed["total"]) == (ids, total)
+
+
+async def test_show_adds_configuration_schedule_lease_and_cursor(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with daemon(tmp_path, act=counting) as running:
+        await trio.sleep(1)
+        assert (await call(running, "pollers_show", id="inbox")).items() >= {
+            "id": "inbox",
+            "last_status": "ok",
+            "config": {},
+            "schedule": {"every_secs": 60, "stagger_jitter_ms": 0},
+            "lease": None,
+            "cursor": {"size": 1, "digest": hashlib.sha256(b"1").hexdigest()[:16]},
+        }.items()
 
 
 async def test_run_commits_a_tick_and_a_dry_run_only_tells(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -275,6 +291,20 @@ async def test_a_job_that_was_rejected_is_listed_with_its_problems_and_cannot_be
         assert listed["rejected"]
         assert "scrpt" in listed["problems"][0]
         assert "it was rejected" in await refusal(running, "pollers_run", {"id": "inbox"})
+
+
+async def test_a_long_answer_is_masked_off_the_loop(tmp_path: Path) -> None:
+    read_in: set[int] = set()
+
+    class Word:
+        def __str__(self) -> str:
+            read_in.add(threading.get_ident())
+            return "s3cret-token"
+
+    tells = answering(lambda: {"word": Word(), "text": "x" * 300_000})
+    async with daemon(tmp_path, pollers=(Handy([tells]),), clock=SystemClock()) as running:
+        assert (await call(running, "handy_echo"))["word"] == "s3cret-token"
+    assert read_in - {threading.get_ident()}
 
 
 @pytest.mark.filterwarnings("ignore:Automatically retrieving")  # jsonschema does so by default
