@@ -87,11 +87,12 @@ async def reload(runner: PollerRunner) -> None:
     """Read the file again and go by it; what is wrong with it is logged, and nothing has changed."""
     try:
         await runner.reload(await runner.reread())
-        return
     except ConfigError as error:
         faults = [*map(str, error.problems)]
     except (JobRefused, StoreError, RuntimeError) as error:  # the last: it does not run yet, or no more
         faults = [str(error)]
+    else:
+        faults = []
     for fault in faults:
         log.error("not reloaded: %s", fault)
 

@@ -34,6 +34,13 @@ def check_job_id(_: Any, __: Any, job_id: str) -> None:
         raise ConfigError(Problem(what=f"the id '{job_id}' is not allowed", remedy=remedy))
 
 
+def check_state_db(_: Any, __: Any, name: str) -> None:
+    """Raise `ConfigError` for what SQLite knows but no file on a disk is called."""
+    if not name or name == ":memory:" or name.startswith("file:"):
+        what = f"`state_db` '{name}' is no file, and what jobs have done must outlive the process"
+        raise ConfigError(Problem(what=what, remedy="write a path, such as ./data/poller.db"))
+
+
 def check_credentials(_: Any, __: Any, credentials: Mapping[str, str]) -> None:
     """Raise `ConfigError` if a channel or an account cannot be part of a topic. Accounts are not shown (O2)."""
     _check(problem for channel, account in credentials.items() for problem in _binding_problems(channel, account))

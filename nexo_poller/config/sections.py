@@ -14,7 +14,14 @@ from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
 
 from nexo_poller.config.binds import parse_bind
 from nexo_poller.config.model import AdminSettings, Settings
-from nexo_poller.config.names import check_credentials, check_host_names, check_job_id, check_routes, check_token
+from nexo_poller.config.names import (
+    check_credentials,
+    check_host_names,
+    check_job_id,
+    check_routes,
+    check_state_db,
+    check_token,
+)
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
@@ -46,7 +53,7 @@ class PollersSection:
     """What stands under `pollers:`."""
 
     enabled: bool = True
-    state_db: str = field(default="./data/poller.db", validator=min_len(1))
+    state_db: str = field(default="./data/poller.db", validator=check_state_db)
     default_jitter_ms: int = field(default=5000, validator=[ge(0), le(TEN_YEARS_SECS * 1000)])
     lease_ttl_factor: float = field(default=2.0, validator=[gt(0), le(1000)])
     failure_alert_cooldown_secs: float = field(default=3600, validator=[ge(0), le(TEN_YEARS_SECS)])

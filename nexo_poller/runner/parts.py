@@ -113,7 +113,11 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
 async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:
     """The states of jobs that are about to run."""
     await store.bury()
-    return await store.register(registrations)
+    states = await store.register(registrations)
+    for job_id, state in states.items():
+        if state.due is not None and state.pause_reason is not None:  # at every start, lest nobody see it
+            log.warning("job '%s' is paused: %s", job_id, state.pause_reason)
+    return states
 
 
 async def as_found(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:  # noqa: ARG001

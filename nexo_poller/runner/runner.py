@@ -178,20 +178,27 @@ class PollerRunner:
         """Claim nothing more, wait up to `grace` for ticks and deliveries under way, and end `serve`.
 
         Returns when everything is closed. A `serve` that is still opening ends as soon as it is open.
+
+        *Cancellation.* As if the grace were over: `serve` ends at once, in its own task.
         """
         serving, parts = self._serving, self._parts
         if serving is None:
             return
         serving.is_finishing = True
-        if parts is not None:
-            with trio.move_on_after(grace.total_seconds()):
-                for job in parts.jobs.values():
-                    job.finish()
-                for job in parts.jobs.values():
-                    await job.gone()
-                await parts.relay.finish()
-        serving.stopping.set()
+        try:
+            if parts is not None:
+                with trio.move_on_after(max(grace.total_seconds(), 0)):
+                    await self._finished(parts)
+        finally:
+            serving.stopping.set()
         await serving.over.wait()
+
+    async def _finished(self, parts: Parts) -> None:
+        for job in parts.jobs.values():
+            job.finish()
+        for job in parts.jobs.values():
+            await job.gone()
+        await parts.relay.finish()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -323,7 +330,9 @@ class PollerRunner:
         return await self.store.recent_ticks(job_ids, limit)
 
     async def history(self, job_id: str, limit: int = 20) -> list[TickRecord]:
-        """The job's latest ticks, newest first. Raises `JobUnknown`."""
+        """The job's latest ticks, newest first. Raises `JobUnknown`; `ValueError` for a negative limit."""
+        if limit < 0:
+            raise ValueError(f"a history of {limit} ticks is none")
         self._job(job_id)
         return await self.store.history(job_id, limit)
 

@@ -252,3 +252,37 @@ async def test_without_a_place_for_alerts_trouble_is_logged_as_an_error_and_its_
     assert "Traceback" in caplog.text
     assert "hunter22" not in caplog.text
     assert "abc" not in caplog.text
+
+
+async def test_a_shutdown_that_is_cancelled_ends_the_runner_at_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def long(_: Ctx) -> TickAck:
+        await trio.sleep(100)
+        return TickAck()
+
+    async with daemon(tmp_path, act=long) as running:
+        await trio.sleep(1)
+        with trio.move_on_after(1):
+            await running.runner.shutdown(timedelta(seconds=50))
+        await wait_all_tasks_blocked()
+        assert not running.runner.is_serving
+        with pytest.raises(RuntimeError, match="not open"):
+            await running.runner.list_jobs()
+
+
+async def test_a_grace_below_nothing_is_none(tmp_path: Path, autojump_clock: MockClock) -> None:
+    script = Script(nothing)
+    async with daemon(tmp_path, pollers=(script,)) as running:
+        await trio.sleep(1)
+        await running.runner.shutdown(-SECOND)
+        assert not running.runner.is_serving
+
+
+async def test_every_start_says_which_jobs_are_paused_and_why(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = VirtualClock()
+    async with daemon(tmp_path, clock=clock) as running:
+        await running.runner.set_paused("inbox", paused=True, reason="ana: away")
+    async with daemon(tmp_path, clock=clock):
+        pass
+    assert "job 'inbox' is paused: ana: away" in caplog.text
