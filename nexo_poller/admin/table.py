@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from quart import request
 
-from nexo_poller.admin import cursors, health, jobs, messages, session, tool_calls
+from nexo_poller.admin import cursors, files, health, jobs, messages, session, tool_calls
 from nexo_poller.admin.openapi import openapi
+from nexo_poller.admin.page import PAGES
 from nexo_poller.admin.route import Call, Route, Schema
 from nexo_poller.admin.schemas import (
     CURSOR,
@@ -203,7 +204,7 @@ ROUTES: Final = (
         path="/metrics",
         handler=health.metrics,
         summary="The metrics, for Prometheus",
-        media_type="text/plain",
+        media_type="*/*",
         answer={"type": "string"},
         failures=(404,),
         needs_runner=False,
@@ -233,6 +234,18 @@ ROUTES: Final = (
         handler=describe,
         summary="This description",
         cost="light",
+        needs_runner=False,
+    ),
+    *PAGES,
+    Route(
+        method="GET",
+        path="/admin/static/{name}",
+        handler=files.file,
+        summary="A style, script or icon of the page",
+        media_type="*/*",
+        failures=(404,),
+        cost="light",
+        is_public=True,
         needs_runner=False,
     ),
 )
