@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from quart import request
 
-from nexo_poller.admin import cursors, files, health, jobs, messages, session, tool_calls
+from nexo_poller.admin import cursors, files, health, jobs, messages, reloading, session, tool_calls
 from nexo_poller.admin.openapi import openapi
 from nexo_poller.admin.page import PAGES
 from nexo_poller.admin.route import Call, Route, Schema
@@ -18,6 +18,7 @@ from nexo_poller.admin.schemas import (
     JOB,
     PAUSED,
     PENDING,
+    PLAN,
     REPLAYED,
     REPORT,
     RESET,
@@ -68,6 +69,16 @@ ROUTES: Final = (
         summary="Everything about one job",
         answer=DETAILS,
         failures=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/admin/pollers/reload",
+        handler=reloading.reload,
+        summary="Read the configuration again and exchange the jobs that differ; a dry run only says which",
+        query={"dry_run": DRY_RUN},
+        answer=PLAN,
+        failures=(409,),
+        cost="lengthy",
     ),
     Route(
         method="POST",
