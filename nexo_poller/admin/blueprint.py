@@ -63,8 +63,8 @@ def _by_path(routes: Iterable[Route]) -> Mapping[str, Mapping[str, Route]]:
 
 
 def _name(path: str) -> str:
-    """What Quart calls it: letters, digits and _."""
-    return re.sub(r"\W+", "_", path).strip("_")
+    """What Quart calls it: letters, digits and _; the path `/` is called `page`."""
+    return re.sub(r"\W+", "_", path).strip("_") or "page"
 
 
 def _rule(path: str) -> str:

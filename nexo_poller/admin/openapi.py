@@ -8,6 +8,7 @@ from typing import Any, Final
 from nexo_poller.admin.route import Route, Schema
 
 JSON: Final = "application/json"
+HTML: Final = "text/html"
 FAILURE: Final[Schema] = {
     "type": "object",
     "properties": {"ok": {"const": False}, "error": {"type": "string"}},
@@ -77,10 +78,10 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route) -> dict[str, Any]:
     found = {"200": {"description": "So it is", "content": _content(route.media_type, route.answer)}}
     statuses = {*OF_ALL, *(OF_CHANGES if route.method != "GET" else ()), *route.failures}
-    refused = {
-        str(status): {"description": WORDS[status], "content": _content(JSON, {"$ref": "#/components/schemas/Failure"})}
-        for status in sorted(statuses)
-    }
+    refusal = _content(JSON, {"$ref": "#/components/schemas/Failure"})
+    if route.media_type == HTML:  # what goes wrong for people is a page
+        refusal = {**refusal, **_content(HTML, route.answer)}
+    refused = {str(status): {"description": WORDS[status], "content": refusal} for status in sorted(statuses)}
     return {**found, **refused}
 
 

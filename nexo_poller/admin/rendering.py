@@ -1,7 +1,6 @@
 """From values to HTML. Whatever a template is given becomes text there, and never markup."""
 
 import json
-from datetime import timedelta
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,7 +9,7 @@ from nexo_poller.admin.condition import condition
 from nexo_poller.admin.sparkline import sparkline
 from nexo_poller.broker import Message
 from nexo_poller.store.rows import to_ms
-from nexo_poller.words import SECOND, span, took
+from nexo_poller.words import ago, ahead, took
 
 LONGEST_GIST: Final = 160
 LONGEST_EVENT: Final = 10_000
@@ -19,16 +18,6 @@ LONGEST_EVENT: Final = 10_000
 def render(template: str, **values: Any) -> str:
     """The HTML of a page. The environment is this package's own: an embedder's templates and settings play no part."""
     return TEMPLATES.get_template(template).render(values)
-
-
-def ago(length: timedelta) -> str:
-    """How long ago something was."""
-    return "just now" if length < SECOND else f"{span(length)} ago"
-
-
-def ahead(length: timedelta) -> str:
-    """How soon something will be."""
-    return "due now" if length < SECOND else f"in {span(length)}"
 
 
 def pretty(value: Any) -> str:

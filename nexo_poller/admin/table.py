@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from quart import request
 
-from nexo_poller.admin import cursors, health, jobs, messages, session, tool_calls
+from nexo_poller.admin import cursors, files, health, jobs, messages, reloading, session, tool_calls
 from nexo_poller.admin.openapi import openapi
+from nexo_poller.admin.page import PAGES
 from nexo_poller.admin.route import Call, Route, Schema
 from nexo_poller.admin.schemas import (
     CURSOR,
@@ -17,6 +18,7 @@ from nexo_poller.admin.schemas import (
     JOB,
     PAUSED,
     PENDING,
+    PLAN,
     REPLAYED,
     REPORT,
     RESET,
@@ -67,6 +69,16 @@ ROUTES: Final = (
         summary="Everything about one job",
         answer=DETAILS,
         failures=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/admin/pollers/reload",
+        handler=reloading.reload,
+        summary="Read the configuration again and exchange the jobs that differ; a dry run only says which",
+        query={"dry_run": DRY_RUN},
+        answer=PLAN,
+        failures=(409,),
+        cost="lengthy",
     ),
     Route(
         method="POST",
@@ -203,7 +215,7 @@ ROUTES: Final = (
         path="/metrics",
         handler=health.metrics,
         summary="The metrics, for Prometheus",
-        media_type="text/plain",
+        media_type="*/*",
         answer={"type": "string"},
         failures=(404,),
         needs_runner=False,
@@ -233,6 +245,18 @@ ROUTES: Final = (
         handler=describe,
         summary="This description",
         cost="light",
+        needs_runner=False,
+    ),
+    *PAGES,
+    Route(
+        method="GET",
+        path="/admin/static/{name}",
+        handler=files.file,
+        summary="A style, script or icon of the page",
+        media_type="*/*",
+        failures=(404,),
+        cost="light",
+        is_public=True,
         needs_runner=False,
     ),
 )

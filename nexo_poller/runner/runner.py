@@ -308,9 +308,9 @@ class PollerRunner:
         """Messages on their way, in the order of commit, beyond the number `after`; all, or those of one job."""
         return await self.store.waiting(limit, after, job_id)
 
-    async def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
-        """Messages that were refused too often, oldest first, beyond the number `after`."""
-        return await self.store.dead_letters(limit, after)
+    async def dead_letters(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[DeadLetter]:
+        """Messages that were refused too often, oldest first, beyond the number `after`; all, or those of one job."""
+        return await self.store.dead_letters(limit, after, job_id)
 
     async def replay_dead_letter(self, seq: int) -> None:
         """Send a dead letter again, with its id. Raises `DeadLetterUnknown`."""

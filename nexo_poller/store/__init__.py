@@ -289,8 +289,8 @@ class Store(Protocol):
         """What is in the outbox beyond the number `after`, of all jobs or of one, in the order of commit."""
         ...
 
-    async def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
-        """Dead letters beyond the number `after`, oldest first."""
+    async def dead_letters(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[DeadLetter]:
+        """Dead letters beyond the number `after`, of all jobs or of one, oldest first."""
         ...
 
     async def replay(self, seq: int, *, now: datetime | None = None) -> None:

@@ -34,7 +34,8 @@ TRIM_DEAD_LETTERS = """
     DELETE FROM poll_dead_letter WHERE seq <= (SELECT seq FROM poll_dead_letter ORDER BY seq DESC LIMIT 1 OFFSET ?)
 """
 DEAD_LETTERS = """
-    SELECT seq, id, job_id, topic, body, attempts, error, died_at FROM poll_dead_letter WHERE seq > ? ORDER BY seq LIMIT ?
+    SELECT seq, id, job_id, topic, body, attempts, error, died_at FROM poll_dead_letter
+    WHERE seq > ? AND (?2 IS NULL OR job_id = ?2) ORDER BY seq LIMIT ?
 """
 WAITING = (
     f"SELECT {PENDING_COLUMNS} FROM poll_outbox WHERE seq > ? AND (?2 IS NULL OR job_id = ?2) ORDER BY seq LIMIT ?"
@@ -82,9 +83,9 @@ def waiting(db: apsw.Connection, limit: int, after: int, job_id: str | None) -> 
     return [pending_from_row(row) for row in db.execute(WAITING, (after, job_id, limit))]
 
 
-def dead_letters(db: apsw.Connection, limit: int, after: int) -> list[DeadLetter]:
+def dead_letters(db: apsw.Connection, limit: int, after: int, job_id: str | None) -> list[DeadLetter]:
     """`Store.dead_letters`."""
-    return [dead_letter_from_row(row) for row in db.execute(DEAD_LETTERS, (after, limit))]
+    return [dead_letter_from_row(row) for row in db.execute(DEAD_LETTERS, (after, job_id, limit))]
 
 
 def replay(db: apsw.Connection, seq: int, now: datetime) -> None:

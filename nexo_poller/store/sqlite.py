@@ -183,8 +183,8 @@ class SqliteStore:
     async def waiting(self, limit: int, after: int = 0, job_id: str | None = None) -> list[Pending]:
         return await self._read(lambda db: outbox.waiting(db, limit, after, job_id))
 
-    async def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
-        return await self._read(lambda db: outbox.dead_letters(db, limit, after))
+    async def dead_letters(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[DeadLetter]:
+        return await self._read(lambda db: outbox.dead_letters(db, limit, after, job_id))
 
     async def replay(self, seq: int, *, now: datetime | None = None) -> None:
         await self._write(lambda: outbox.replay(self._writer, seq, now or self._clock.now()))

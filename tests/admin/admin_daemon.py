@@ -1,6 +1,6 @@
 """A daemon in real time with its admin server on a real port, and a client of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -58,13 +58,17 @@ class AdminDaemon:
             return await trio.open_unix_socket(self.bind.path)
         return await trio.open_tcp_stream(self.bind.host, self.bind.port)
 
-    async def wait_for_job(self, job_id: str = "inbox", **wanted: Any) -> dict[str, Any]:
-        """The job, once these of its fields are so."""
+    async def until(self, path: str, is_so: Callable[[Any], bool]) -> Any:
+        """The JSON at a path, once it is so."""
         while True:
-            found: dict[str, Any] = await self.get(f"/admin/pollers/{job_id}")
-            if wanted.items() <= found.items():
+            found = await self.get(path)
+            if is_so(found):
                 return found
             await trio.sleep(0.01)
+
+    async def wait_for_job(self, job_id: str = "inbox", **wanted: Any) -> None:
+        """Return once these fields of the job are so."""
+        await self.until(f"/admin/pollers/{job_id}", lambda found: wanted.items() <= found.items())
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ HOSTS = ["127.0.0.1", "localhost", "LocalHost:80", "127.8.9.1:9091", "[::1]", "[
 
 def status(request: Request, rules: Rules = OPEN) -> int | None:
     refused = refusal(request, rules, NOW)
-    return refused and refused.status
+    return None if refused is None else refused.status
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -1,13 +1,12 @@
 """Every endpoint, over a real port: its shape, its effect, its failures."""
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import trio
-from admin_daemon import PAUSED, AdminDaemon, admin_daemon
+from admin_daemon import PAUSED, admin_daemon
 from attrs import evolve
 from daemon import Script, counting, job, text
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from nexo_poller import ConfigError, PollContext, TickAck, TransientError
 from nexo_poller.broker import Event
 from nexo_poller.config.model import Settings
+from nexo_poller.config.reading import load_config
 from nexo_poller.errors import MessageRejected
 
 A_MINUTE_MS: Final = 60_000
@@ -182,7 +182,8 @@ async def test_a_cursor_is_replaced_only_while_paused_and_only_by_what_it_may_be
     async with admin_daemon(tmp_path, *jobs, pollers=(Strict(counting),)) as admin:
         running = await admin.refused(409, "PUT", "/admin/pollers/awake/cursor", json={"text": "1"})
         wrong = await admin.refused(400, "PUT", path, json={"text": "one"})
-        for body in ({}, {"cursor": "1"}, {"cursor": 1}, {"cursor": "MQ==", "text": "1"}, [], "x"):
+        wrong_bodies: list[Any] = [{}, {"cursor": "1"}, {"cursor": 1}, {"cursor": "MQ==", "text": "1"}, [], "x"]
+        for body in wrong_bodies:
             await admin.refused(400, "PUT", path, json=body)
         await admin.refused(400, "PUT", path)
         half = {"content": b'{"text": "\\ud800"}', "headers": {"Content-Type": "application/json"}}
@@ -193,14 +194,44 @@ async def test_a_cursor_is_replaced_only_while_paused_and_only_by_what_it_may_be
     assert wrong["problems"][0]["what"] == "a cursor is a number"
 
 
-def refusing(admin: AdminDaemon) -> Callable[[Event], Any]:
-    """A subscriber that takes nothing until `admin.daemon` is asked for texts."""
+async def test_a_reload_says_what_it_would_do_and_then_does_it(tmp_path: Path) -> None:
+    path = "/admin/pollers/reload"
+    jobs = [evolve(PAUSED, id=job_id) for job_id in ("a", "b", "c")]
+    async with admin_daemon(tmp_path, *jobs) as admin:
+        config = admin.daemon.runner.config
+        assert config is not None
+        changed = evolve(jobs[1], agent="bob")
+        admin.daemon.runner.source = lambda: evolve(config, jobs=(jobs[0], changed, evolve(PAUSED, id="d")))
+        planned = await admin.post(f"{path}?dry_run=true")
+        unchanged = await admin.get("/admin/pollers")
+        done = await admin.post(path)
+        after = await admin.get("/admin/pollers")
+        nothing_left = await admin.post(path)
+    assert planned == done == {"ok": True, "add": ["d"], "replace": ["b"], "remove": ["c"], "keep": ["a"]}
+    assert [(found["id"], found["agent"]) for found in unchanged] == [("a", "ana"), ("b", "ana"), ("c", "ana")]
+    assert sorted((found["id"], found["agent"]) for found in after) == [("a", "ana"), ("b", "bob"), ("d", "ana")]
+    assert nothing_left == {"ok": True, "add": [], "replace": [], "remove": [], "keep": ["a", "b", "d"]}
 
-    async def refuse(_: Event) -> None:
-        await trio.lowlevel.checkpoint()
-        raise MessageRejected("no such chat")
 
-    return refuse
+@pytest.mark.parametrize("dry_run", ["", "?dry_run=true"])
+async def test_a_configuration_that_is_wrong_changes_nothing_and_every_problem_is_told(
+    tmp_path: Path, dry_run: str
+) -> None:
+    file = tmp_path / "pollers.yaml"
+    file.write_text("pollers:\n  jobs:\n    - id: a\n    - id: b\n      kind: script\n")
+    async with admin_daemon(tmp_path) as admin:
+        admin.daemon.runner.source = lambda: load_config(file)
+        before = await admin.get("/admin/pollers")
+        said = await admin.refused(400, "POST", f"/admin/pollers/reload{dry_run}")
+        assert await admin.get("/admin/pollers") == before
+    assert {problem["job"] for problem in said["problems"]} == {"a", "b"}
+    assert f"{file}:3:7" in said["error"]
+    assert said["problems"][0].keys() == {"where", "job", "what", "remedy"}
+
+
+async def refuse(_: Event) -> None:
+    await trio.lowlevel.checkpoint()
+    raise MessageRejected("no such chat")
 
 
 async def test_a_message_on_its_way_is_shown_and_a_dead_one_is_replayed_or_deleted(tmp_path: Path) -> None:
@@ -210,11 +241,9 @@ async def test_a_message_on_its_way_is_shown_and_a_dead_one_is_replayed_or_delet
 
     settings = Settings(max_delivery_attempts=1)
     async with admin_daemon(tmp_path, act=three, settings=settings) as admin:
-        refuse = refusing(admin)
         async with admin.daemon.runner.broker.handle("plugin.outbound.>", refuse):
             await admin.post("/admin/pollers/inbox/run")
-            while len(dead := await admin.get("/admin/dead-letters")) < 3:
-                await trio.sleep(0.01)
+            dead = await admin.until("/admin/dead-letters", lambda found: len(found) == 3)
         assert await admin.get("/admin/dead-letters?limit=1") == dead[:1]
         assert await admin.get(f"/admin/dead-letters?after={dead[0]['id']}") == dead[1:]
         first, second = dead[0]["id"], dead[1]["id"]
@@ -322,7 +351,7 @@ async def test_a_job_that_is_not_there_is_not_found_and_a_near_one_is_named(
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/admin", "/admin/", "/admin/nope", "/admin/pollers/", "/admin/pollers/a/b/c", "//"]
+    "path", ["/nope", "/admin", "/admin/", "/admin/nope", "/admin/pollers/", "/admin/pollers/a/b/c"]
 )
 async def test_where_there_is_nothing_it_is_said_so(tmp_path: Path, path: str) -> None:
     async with admin_daemon(tmp_path) as admin:

@@ -77,7 +77,7 @@ async function perform(action, subject, given) {
     case "dry-run":
       return run(subject, "run?dry_run=true", "Dry run");
     case "pause":
-      return change(action, subject, { reason: given.get("reason") });
+      return change(action, subject, Object.fromEntries(given));
     case "resume":
     case "reset":
       return change(action, subject);

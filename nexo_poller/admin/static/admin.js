@@ -2,8 +2,9 @@
 
 import { root } from "./root.js";
 
-export async function ask(method, path, body = {}) {
-  const request = { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+export async function ask(method, path, body) {
+  const headers = body ? { "Content-Type": "application/json" } : {};
+  const request = { method, headers, body: body && JSON.stringify(body) };
   try {
     const answer = await fetch(root + path, request);
     if (answer.status === 401 && !path.endsWith("session")) {

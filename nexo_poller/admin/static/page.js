@@ -15,11 +15,12 @@ setNow(Number(document.documentElement.dataset.now));
 showTimes();
 setInterval(showTimes, 1_000);
 
-if (token) {
-  hearToken(token);
-} else {
+if (document.querySelector("[data-live]")) {
   hearActions();
   follow((kind, data) => kind === "delivery" && showDelivery(data));
+}
+if (token) {
+  hearToken(token);
 }
 if (filters) {
   hearFilters(filters);

@@ -8,8 +8,8 @@ const PATIENCE = 10_000;
 // Fetches this very page and shows what is new in it. Throws if the daemon does not answer.
 export async function refresh() {
   const answer = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE), headers: { Accept: "text/html" } });
-  if (answer.status === 401) {
-    location.reload(); // which asks for the token
+  if (answer.status === 401 || answer.status === 404) {
+    location.reload(); // which asks for the token, or says that there is no such job any more
   }
   if (!answer.ok) {
     throw new Error(`the daemon answered ${answer.status}`);

@@ -43,10 +43,11 @@ export async function reload() {
 
 function showRefusal({ error, problems }) {
   const list = element("ul", { class: "problems" });
-  for (const problem of problems ?? error.split("\n")) {
-    list.append(element("li", {}, typeof problem === "string" ? problem : JSON.stringify(problem)));
+  for (const { where, job, what, remedy } of problems ?? [{ what: error }]) {
+    const place = [where, job && `job '${job}'`].filter(Boolean).join(", ");
+    list.append(element("li", {}, element("b", {}, what), remedy ? ` (${remedy})` : "", element("span", {}, place)));
   }
-  show(false, element("p", {}, "The file is refused, and nothing changes:"), list);
+  show(false, element("p", {}, "The file is refused, and nothing has changed:"), list);
 }
 
 function show(mayApply, ...children) {
