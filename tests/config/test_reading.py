@@ -336,3 +336,9 @@ def _load(content: bytes) -> None:
         if read.refusals:
             with pytest.raises(ConfigError):
                 read.accepted()
+
+
+@pytest.mark.parametrize("name", ['""', '":memory:"', '"file::memory:"', '"file:/tmp/x.db?mode=memory"'])
+def test_a_database_that_is_no_file_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no file"):
+        load_config(written(tmp_path, f"pollers:\n  state_db: {name}\n"), {})
