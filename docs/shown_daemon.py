@@ -1,4 +1,4 @@
-"""The daemon in the pictures: 200 jobs with a night behind them, some in trouble. Its dice are always the same."""
+"""The daemon in the pictures: 200 jobs with a night behind them, some in trouble. What happens to it is left to dice."""
 
 import random
 from collections.abc import Sequence
