@@ -44,6 +44,7 @@ from nexo_poller.poller import (
     TickAck,
     TickMetrics,
 )
+from nexo_poller.runner.events import RunnerEvent
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.prometheus import PrometheusMetrics
@@ -96,6 +97,7 @@ __all__ = [
     "Problem",
     "PrometheusMetrics",
     "RejectedJob",
+    "RunnerEvent",
     "Settings",
     "SqliteStore",
     "Store",

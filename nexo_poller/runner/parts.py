@@ -15,6 +15,7 @@ from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
 from nexo_poller.runner.counting import Counting
+from nexo_poller.runner.events import Feed
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.relay import Relay
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @frozen(kw_only=True)
 class Given:
-    """What an embedder gave to the runner; None: the embedded default is opened and closed with it."""
+    """What a runner has before it is open; None: the embedded default is opened and closed with it."""
 
     config: Config
     store: Store | None
@@ -43,6 +44,7 @@ class Given:
     clock: Clock
     metrics: Metrics
     http: "HttpPools | None"
+    feed: Feed
 
 
 @define(eq=False, kw_only=True)
@@ -93,8 +95,8 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         counting = Counting(given.metrics, mask)
         store.observe(lambda batch: counting("the store", lambda metrics: metrics.batch(batch)))
         await stack.enter_async_context(store)
-        attempts = config.settings.max_delivery_attempts
-        relay = Relay(store=store, broker=broker, clock=clock, mask=mask, max_attempts=attempts)
+        attempts, feed = config.settings.max_delivery_attempts, given.feed
+        relay = Relay(store=store, broker=broker, clock=clock, mask=mask, max_attempts=attempts, feed=feed)
         machine = Machine(
             store=store,
             clock=clock,
@@ -105,6 +107,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
             mask=mask,
             places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
             wake_relay=relay.wake,
+            feed=feed,
         )
         jobs = await _jobs(bound, machine, states_of)
         yield Parts(config=config, machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})

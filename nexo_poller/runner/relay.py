@@ -21,7 +21,7 @@ import math
 import re
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import trio
 from attrs import Factory, define, field, frozen
@@ -32,6 +32,7 @@ from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, Un
 from nexo_poller.event import without_account
 from nexo_poller.failures import describe
 from nexo_poller.masking import Mask
+from nexo_poller.runner.events import Feed
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.patience import answered, finished_shielded
 from nexo_poller.store import LaneHead, Lease, Pending, Store
@@ -74,6 +75,7 @@ class Relay:
     clock: Clock
     mask: Mask
     max_attempts: int
+    feed: Feed
     _blocked: dict[str, Blocked] = Factory(dict)
     _under_way: dict[str, str] = Factory(dict)  # lane -> topic
     _woken: trio.Event = Factory(trio.Event)
@@ -184,6 +186,7 @@ class Relay:
             self._block(lane, BrokerUnavailable(f"the broker failed: {type(error).__name__}: {describe(error)}"), None)
             return False
         await finished_shielded(lambda: self.store.delivered(lease, [pending.seq]))
+        self._tell(pending, "delivered", None)
         self._blocked.pop(lane, None)
         return True
 
@@ -195,9 +198,17 @@ class Relay:
             self._block(lane, error, None)
             return False
         await finished_shielded(lambda: self.store.dead(lease, pending, text))
+        self._tell(pending, "dead", text)
         log.error("job '%s': message %s is a dead letter: %s", pending.job_id, pending.message.id, text)
         self._blocked.pop(lane, None)
         return True
+
+    def _tell(self, pending: Pending, outcome: Literal["delivered", "dead"], error: str | None) -> None:
+        message = pending.message
+        topic = without_account(message.topic)
+        self.feed.tell(
+            "delivery", job_id=pending.job_id, message_id=message.id, topic=topic, outcome=outcome, error=error
+        )
 
     def _warn_of_age(self, lane: str, pending: Pending) -> None:
         """Say once that a message may have been accepted before, too long ago for a broker to recognise it (M6)."""

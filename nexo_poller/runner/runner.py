@@ -1,8 +1,8 @@
 """`PollerRunner`: owns the nursery, the scope of every job, and the parts that they share."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from nexo_poller.kinds import discover_pollers
 from nexo_poller.masking import Mask
 from nexo_poller.plan import ReloadPlan, plan
 from nexo_poller.poller import Poller
+from nexo_poller.runner.events import Feed, RunnerEvent
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
@@ -75,14 +76,16 @@ class PollerRunner:
         metrics: Metrics | None = None,
         http: "HttpPools | None" = None,
     ) -> None:
+        clock = clock or SystemClock()
         self.config = config
         self._given = Given(
             config=config or Config(),
             store=store,
             broker=broker or LocalBroker(),
-            clock=clock or SystemClock(),
+            clock=clock,
             metrics=metrics or NoMetrics(),
             http=http,
+            feed=Feed(clock),
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
         self._subscriptions: list[tuple[str, Handler]] = []
@@ -258,13 +261,13 @@ class PollerRunner:
         """Pause or resume the job. Raises `JobRefused` for resuming one that has fired."""
         job = self._job(job_id)
         await (self.store.pause(job_id, reason) if paused else self.store.resume(job_id))
-        job.wake()
+        self._changed(job, "paused" if paused else "resumed", reason if paused else None)
 
     async def reset_cursor(self, job_id: str) -> None:
         """Clear cursor and errors, unpause, and fence out a running tick: the job starts over."""
         job = self._job(job_id)
         await self.store.reset(job.ticker.timetable)
-        job.wake()
+        self._changed(job, "reset")
 
     async def list_jobs(self) -> list[JobView]:
         """Every configured job, in the order of the file, rejected ones last."""
@@ -303,6 +306,7 @@ class PollerRunner:
         if cursor is not None:
             job.ticker.bound.poller.validate_cursor(cursor)
         await self.store.set_cursor(job_id, cursor)
+        self._changed(job, "cursor")
 
     async def outbox(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[Pending]:
         """Messages on their way, in the order of commit, beyond the number `after`; all, or those of one job."""
@@ -345,6 +349,19 @@ class PollerRunner:
     def unrouted(self) -> set[str]:
         """Topics with messages that nobody subscribes to."""
         return self._open_parts().relay.unrouted()
+
+    @contextmanager
+    def events(self) -> Iterator[AsyncIterator[RunnerEvent]]:
+        """What this runner does during the block, as it happens.
+
+            with runner.events() as events:
+                async for event in events:
+                    print(event.kind, event.data)
+
+        A reader that is too slow loses the oldest events, and is told how many. Listening may begin before `serve`.
+        """
+        with self._given.feed.listening() as reader:
+            yield reader
 
     @property
     def is_serving(self) -> bool:
@@ -418,7 +435,14 @@ class PollerRunner:
                 "reloaded: %d added, %d replaced, %d removed, %d kept",
                 *map(len, (planned.add, planned.replace, planned.remove, planned.keep)),
             )
+            self._given.feed.tell(
+                "reload", add=planned.add, replace=planned.replace, remove=planned.remove, keep=len(planned.keep)
+            )
             return planned
+
+    def _changed(self, job: RunningJob, change: str, reason: str | None = None) -> None:
+        job.wake()
+        self._given.feed.tell("state", job_id=job.spec.id, change=change, reason=reason)
 
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)

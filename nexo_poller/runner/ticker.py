@@ -18,6 +18,7 @@ from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.runner.counting import Counting
+from nexo_poller.runner.events import Feed
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import Outcome, record
@@ -53,6 +54,7 @@ class Machine:
     mask: Mask
     places: trio.CapacityLimiter
     wake_relay: Callable[[], None]
+    feed: Feed
 
 
 @frozen
@@ -158,7 +160,7 @@ class Ticker:
             if trio.current_time() > held.deadline:
                 raise LeaseLost(claim.lease.key, claim.lease.fence)
             await trio.sleep(PAUSE)
-        self._tell(outcome, step)
+        self._tell(claim, outcome, step)
         if outgoing:
             self.machine.wake_relay()
 
@@ -167,18 +169,36 @@ class Ticker:
             return ()
         return (self._sender(fence, now).alert(step.alert, self.bound.spec.failure_to),)
 
-    def _tell(self, outcome: Outcome, step: Step) -> None:
+    def _tell(self, claim: Claim, outcome: Outcome, step: Step) -> None:
         """Everybody who waits to hear of a commit."""
         spec, items = self.bound.spec, outcome.items
         latency_ms = outcome.duration / timedelta(milliseconds=1)
         self.count(lambda m: m.tick(spec, outcome.status, latency_ms, items.items_seen, items.items_dispatched))
         self.report_health(step.state, outcome.now)
+        self._tell_listeners(claim, outcome, step)
         if step.alert is not None and spec.failure_to is None:
             log.log(logging.ERROR if step.state.consecutive_errors else logging.INFO, "%s", step.alert)
         if isinstance(outcome.ended, TickAck):
             write_audit(spec, self.machine.agents, outcome.ended.deliver)
         else:
             log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
+
+    def _tell_listeners(self, claim: Claim, outcome: Outcome, step: Step) -> None:
+        spec, feed = self.bound.spec, self.machine.feed
+        feed.tell(
+            "tick",
+            job_id=spec.id,
+            kind=spec.kind,
+            agent=spec.agent,
+            status=outcome.status,
+            error=outcome.error or None,
+            duration_ms=outcome.duration // timedelta(milliseconds=1),
+            items_seen=outcome.items.items_seen,
+            items_dispatched=outcome.items.items_dispatched,
+            messages=len(outcome.outgoing),
+        )
+        if step.state.pause_reason is not None and claim.state.pause_reason is None:
+            feed.tell("state", job_id=spec.id, change="paused", reason=step.state.pause_reason)
 
     def _said(self, ended: Ended) -> str:
         """What a failed tick says of itself, as it may be shown and kept (O2)."""
