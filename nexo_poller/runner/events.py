@@ -21,7 +21,9 @@ MOST_UNREAD: Final = 1000
 
 @frozen(kw_only=True)
 class RunnerEvent:
-    """Something that a runner did at `at`. `data` can be written as JSON:
+    """Something that a runner did at `at`.
+
+    `data` can be written as JSON:
 
     - `tick`, committed: `job_id`, `kind`, `agent`, `status`, `error`, `duration_ms`, `items_seen`, `items_dispatched`,
       `messages`
