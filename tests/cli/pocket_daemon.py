@@ -21,7 +21,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (item TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, id TEXT, item TEXT);
 """
-BETWEEN_COMMITS_SECS = 0.5  # a wide window, so that a short trial is sure to hit it
+UNTIL_KILLED_SECS = 60
 POLL_SECS = 0.3
 
 
@@ -50,7 +50,8 @@ class Daemon:
         self.db.executemany("INSERT INTO seen VALUES (?)", [(item,) for item in new])
         if self.mode == "cursor-first":
             self.db.commit()
-            time.sleep(BETWEEN_COMMITS_SECS)
+            if seen and new:  # all but the first lot: a window so wide that the next kill is sure to hit it
+                time.sleep(UNTIL_KILLED_SECS)
         self.db.executemany("INSERT INTO outbox (id, item) VALUES (?, ?)", [(str(uuid.uuid4()), item) for item in new])
         self.db.commit()
 
