@@ -12,4 +12,4 @@ def failing(job_id: str, kind: str, error: str, *, since: datetime | None) -> st
 
 def recovered(job_id: str, errors: int) -> str:
     """The all-clear after alerts were sent."""
-    return f"✔ poller `{job_id}` recovered after {errors} errors"
+    return f"✔ poller `{job_id}` recovered after {errors} errors" if errors else f"✔ poller `{job_id}` is back"

@@ -7,6 +7,7 @@ whole, in the commit; nothing in between is ever visible.
     after_transient    backoff: the same slot again, later; alerts at the breaker's threshold
     after_permanent    pause, with an alert
     after_skip         the slot is given up; nothing counts
+    after_silence      no tick at all, or none that went well, for too long: an alert
     after_manual_ack / after_manual_error
                        the same for a run by hand, which leaves schedule and pause as they are (R5)
 """
@@ -30,7 +31,8 @@ class JobState:
 
     `due` is what comes next; None means that nothing does, and then `pause_reason` says why. `is_retry` tells a backoff
     from a slot. `alerts_sent` counts the alerts of the present row of errors, which began at `failing_since`;
-    `last_alert_at` outlives it, for the cooldown.
+    `last_alert_at` outlives it, for the cooldown. `awake_since`: when the job was last resumed, reset or given another
+    schedule; None: never.
     """
 
     created_at: datetime
@@ -49,6 +51,16 @@ class JobState:
     items_seen_total: int = 0
     items_dispatched_total: int = 0
     ticks_total: int = 0
+    awake_since: datetime | None = None
+
+    @property
+    def silent_since(self) -> datetime:
+        """The last success, or when the job could first have had one."""
+        return max(self.created_at, self.awake_since or self.created_at, self.last_success_at or self.created_at)
+
+    def is_stale(self, limit: timedelta | None, now: datetime) -> bool:
+        """Whether a job that is awake has had no success for `limit`; None: never."""
+        return limit is not None and self.pause_reason is None and now - self.silent_since >= limit
 
 
 @frozen(kw_only=True)
@@ -61,12 +73,16 @@ class Step:
 
 @frozen(kw_only=True)
 class AlertPolicy:
-    """When to raise an alert: from `threshold` errors in a row on, and then once a `cooldown`."""
+    """When to raise an alert: from `threshold` errors in a row on, or without a success for `stale_after`.
+
+    And then once a `cooldown`.
+    """
 
     job_id: str
     kind: str
     threshold: int
     cooldown: timedelta
+    stale_after: timedelta | None = None
 
 
 def after_ack(state: JobState, ack: TickAck, *, now: datetime, following: Due | None, policy: AlertPolicy) -> Step:
@@ -79,15 +95,14 @@ def after_transient(state: JobState, error: str, *, now: datetime, retry_at: dat
     """The tick failed and is tried again at `retry_at`, still for the same slot (T10)."""
     slot = state.due.slot if state.due else retry_at
     failed = evolve(state, **_failed(state, "transient", error, now), due=Due(slot, retry_at), is_retry=True)
-    rested = state.last_alert_at is None or now - state.last_alert_at >= policy.cooldown
-    if failed.consecutive_errors < policy.threshold or not rested:
+    if failed.consecutive_errors < policy.threshold or not _may_alert(state, now, policy):
         return Step(state=failed)
     return _alerted(failed, error, now, policy)
 
 
 def after_permanent(state: JobState, error: str, *, now: datetime, following: Due | None, policy: AlertPolicy) -> Step:
     """The tick failed for good: the job is paused. No cooldown holds this alert back: nothing will follow it."""
-    pause = {"pause_reason": f"permanent error: {error}"}
+    pause = {"pause_reason": f"permanent error: {error}; mend it, then `nexo-poller resume {policy.job_id}`"}
     failed = evolve(state, **_failed(state, "permanent", error, now), **(pause | _onward(following)))
     return _alerted(failed, error, now, policy)
 
@@ -97,6 +112,14 @@ def after_skip(state: JobState, why: str, *, now: datetime, following: Due) -> S
     is_retry = state.due is not None and following.slot == state.due.slot
     skipped = evolve(state, last_run_at=now, last_status="skipped", last_error=why, ticks_total=state.ticks_total + 1)
     return Step(state=evolve(skipped, due=following, is_retry=is_retry))
+
+
+def after_silence(state: JobState, *, now: datetime, policy: AlertPolicy) -> Step | None:
+    """No success for too long raises the failure alert though nothing may have failed. None: there is nothing to say."""
+    if not state.is_stale(policy.stale_after, now) or not _may_alert(state, now, policy):
+        return None
+    why = f"no success since {state.silent_since:%Y-%m-%dT%H:%M:%SZ}; {state.last_error or 'nothing failed, it did not run'}"
+    return _alerted(evolve(state, failing_since=state.failing_since or state.silent_since), why, now, policy)
 
 
 def after_manual_ack(state: JobState, ack: TickAck, *, now: datetime, policy: AlertPolicy) -> Step:
@@ -155,6 +178,10 @@ def _onward(following: Due | None) -> dict[str, Any]:
     if following is None:
         return {"due": None, "is_retry": False, "pause_reason": FIRED}
     return {"due": following, "is_retry": False}
+
+
+def _may_alert(state: JobState, now: datetime, policy: AlertPolicy) -> bool:
+    return state.last_alert_at is None or now - state.last_alert_at >= policy.cooldown
 
 
 def _alerted(state: JobState, error: str, now: datetime, policy: AlertPolicy) -> Step:

@@ -45,6 +45,7 @@ def test_jobs_come_go_change_and_stay() -> None:
         {"paused_on_boot": True},
         {"misfire": "skip"},
         {"tick_timeout": timedelta(seconds=9)},
+        {"stale_after": timedelta(days=9)},
     ],
 )
 def test_whatever_is_changed_replaces_the_job(changes: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from nexo_poller.state import (
     after_manual_error,
     after_permanent,
     after_reset,
+    after_silence,
     after_skip,
     after_transient,
 )
@@ -120,12 +121,57 @@ class TestAlerts:
 class TestPermanentError:
     def test_pauses_with_its_words_and_moves_on_so_that_a_resume_does_not_repeat_the_slot(self) -> None:
         state = permanent(FRESH).state
-        assert (state.pause_reason, state.due, state.is_retry) == ("permanent error: revoked", NEXT, False)
+        assert state.pause_reason == "permanent error: revoked; mend it, then `nexo-poller resume inbox`"
+        assert (state.due, state.is_retry) == (NEXT, False)
         assert (state.last_status, state.consecutive_errors) == ("permanent", 1)
 
     def test_of_a_job_without_further_slots_fires_it(self) -> None:
         state = permanent(FRESH, following=None).state
         assert (state.due, state.pause_reason, state.last_error) == (None, FIRED, "revoked")
+
+
+class TestSilence:
+    POLICY = evolve(POLICY, stale_after=2 * HOUR)
+
+    def silence(self, state: JobState, now: datetime) -> Step:
+        return after_silence(state, now=now, policy=self.POLICY) or Step(state=state)
+
+    def test_raises_an_alert_when_it_lasts_too_long_then_once_a_cooldown_and_the_all_clear_once(self) -> None:
+        state, told = FRESH, list[str | None]()
+        for n in range(1, 10):
+            step = self.silence(state, NOON + n * HOUR / 2)
+            state = step.state
+            told.append(step.alert)
+        why = "no success since 2026-03-01T12:00:00Z; nothing failed, it did not run"
+        reminder = f"⚠ poller `inbox` (kind=rss) still failing since 2026-03-01T12:00:00Z: {why}"
+        assert told == [
+            *[None, None, None, f"⚠ poller `inbox` (kind=rss) failing: {why}"],
+            *[None, reminder] * 2,
+            None,
+        ]
+        well = ack(state)
+        assert well.alert == "✔ poller `inbox` is back"
+        assert ack(well.state).alert is None
+
+    def test_is_counted_from_the_last_success_and_from_when_one_could_have_been(self) -> None:
+        late = NOON + 3 * HOUR
+        assert self.silence(FRESH, late).alert
+        assert not self.silence(evolve(FRESH, last_success_at=NOON + 2 * HOUR), late).alert
+        assert not self.silence(evolve(FRESH, awake_since=NOON + 2 * HOUR), late).alert
+
+    def test_of_a_paused_job_is_as_it_should_be(self) -> None:
+        assert not self.silence(evolve(FRESH, pause_reason="holiday"), NOON + 9 * HOUR).alert
+
+    def test_without_a_limit_may_last_for_ever(self) -> None:
+        assert after_silence(FRESH, now=NOON + 99 * HOUR, policy=POLICY) is None
+
+    def test_shares_its_cooldown_with_failures_and_tells_the_last_of_them(self) -> None:
+        state = evolve(failed(3)[-1].state, last_success_at=None)
+        assert not self.silence(state, NOON + 2 * MINUTE + HOUR - timedelta(seconds=1)).alert
+        assert self.silence(state, NOON + 2 * HOUR).alert == (
+            "⚠ poller `inbox` (kind=rss) still failing since 2026-03-01T12:00:00Z: "
+            "no success since 2026-03-01T12:00:00Z; away"
+        )
 
 
 class TestSkip:

@@ -17,9 +17,9 @@ class Condition(StrEnum):
 
 
 def condition(job: JobView) -> Condition:
-    """The one word. A pause hides errors, as in `StoreStatistics`: a paused job needs nobody tonight."""
+    """The one word. A pause hides errors, as in `StoreStatistics`: a paused job needs nobody tonight. A stale one does."""
     if job.is_rejected:
         return Condition.REJECTED
     if job.pause_reason is not None:
         return Condition.FIRED if job.pause_reason == FIRED else Condition.PAUSED
-    return Condition.FAILING if job.consecutive_errors else Condition.RUNNING
+    return Condition.FAILING if job.consecutive_errors or job.stale else Condition.RUNNING

@@ -62,10 +62,15 @@ def _spec(entry: JobEntry, key: Key) -> JobSpec:
         failure_to=entry.failure_to,
         paused_on_boot=entry.paused_on_boot,
         misfire=entry.misfire,
-        tick_timeout=None if entry.tick_timeout_secs is None else timedelta(seconds=entry.tick_timeout_secs),
+        tick_timeout=_seconds(entry.tick_timeout_secs),
+        stale_after=_seconds(entry.stale_after_secs),
         extra=entry.extra or {},
         key=key,
     )
+
+
+def _seconds(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=number)
 
 
 def _identified(entries: Sequence[ReadEntry], where: Where) -> list[ReadEntry]:

@@ -40,8 +40,9 @@ class Settings:
 class JobSpec:
     """One entry of `jobs:`. `config` is the plain mapping of the file; its kind's poller structures it.
 
-    `misfire` says what becomes of slots that were missed. `tick_timeout` None means the settings' own. `key` is the
-    entry's place in its document, for problems found later.
+    `misfire` says what becomes of slots that were missed. `tick_timeout` None means the settings' own. Without
+    a success for `stale_after` the job raises its failure alert; None: never. `key` is the entry's place in its
+    document, for problems found later.
     """
 
     id: str
@@ -53,6 +54,7 @@ class JobSpec:
     paused_on_boot: bool = False
     misfire: Misfire = "run"
     tick_timeout: timedelta | None = None
+    stale_after: timedelta | None = None
     extra: Mapping[str, Any] = Factory(dict)
     key: tuple[str | int, ...] = field(default=(), eq=False, repr=False)
 

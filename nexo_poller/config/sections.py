@@ -32,6 +32,12 @@ MANY: Final = 1_000_000
 TIMEOUT_SECS: Final[Any] = and_(ge(0.001), le(TEN_YEARS_SECS))
 
 
+def _check_stale_after(job: "JobEntry", _: Any, secs: float) -> None:
+    if isinstance(job.schedule, Every) and secs <= job.schedule.interval.total_seconds():
+        what = f"a job that is due every {job.schedule.interval.total_seconds():g} s would be stale between two ticks"
+        raise ConfigError(Problem(what=what, remedy="give it several times its interval"))
+
+
 @frozen(kw_only=True)
 class JobEntry:
     """One entry of `jobs:`."""
@@ -45,6 +51,7 @@ class JobEntry:
     paused_on_boot: bool = False
     misfire: Misfire = "run"
     tick_timeout_secs: float | None = field(default=None, validator=optional(TIMEOUT_SECS))
+    stale_after_secs: float | None = field(default=None, validator=optional([TIMEOUT_SECS, _check_stale_after]))
     extra: Mapping[str, Any] | None = None
 
 

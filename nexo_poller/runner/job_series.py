@@ -1,7 +1,7 @@
 """The series of jobs. The first seven families are those of the Rust original, and stay exactly as they are there."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import Factory, define
@@ -27,6 +27,7 @@ class JobSeries:
     breaker: Breaker = Breaker.CLOSED
     takeovers: int = 0
     last_success_at: datetime | None = None
+    stale_after: timedelta | None = None
 
 
 def job_families(jobs: Iterable[tuple[str, JobSeries]]) -> Iterator[Any]:
@@ -48,6 +49,9 @@ def job_families(jobs: Iterable[tuple[str, JobSeries]]) -> Iterator[Any]:
         "When the job's latest successful tick ended; no series before the first.",
         labels=["job_id"],
     )
+    stale_after = GaugeMetricFamily(
+        "poller_stale_after_seconds", "How long the job may go without a success; only if it says.", labels=["job_id"]
+    )
     for job_id, series in jobs:
         job = [series.kind, series.agent, job_id]
         for status, count in list(series.ticks.items()):
@@ -60,4 +64,6 @@ def job_families(jobs: Iterable[tuple[str, JobSeries]]) -> Iterator[Any]:
         takeovers.add_metric([job_id], series.takeovers)
         if series.last_success_at is not None:
             last_success.add_metric([job_id], series.last_success_at.timestamp())
-    yield from (ticks, latency, seen, dispatched, errors, breaker, takeovers, last_success)
+        if series.stale_after is not None:
+            stale_after.add_metric([job_id], series.stale_after.total_seconds())
+    yield from (ticks, latency, seen, dispatched, errors, breaker, takeovers, last_success, stale_after)

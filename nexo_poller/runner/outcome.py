@@ -94,7 +94,7 @@ class Rules:
 
     def scheduled(self, claim: Claim, outcome: Outcome) -> Step:
         """After a tick of the schedule."""
-        state, now, ended, policy = claim.state, outcome.now, outcome.ended, self._policy()
+        state, now, ended, policy = claim.state, outcome.now, outcome.ended, alert_policy(self.spec, self.settings)
         slot = state.due.slot if state.due else claim.now
         following = self.timetable.after(claim.now)
         match ended:
@@ -117,16 +117,20 @@ class Rules:
     def by_hand(self, claim: Claim, outcome: Outcome) -> Step:
         """After a run by hand, which leaves schedule and pause alone (R5)."""
         if isinstance(outcome.ended, TickAck):
-            return after_manual_ack(claim.state, outcome.ended, now=outcome.now, policy=self._policy())
+            policy = alert_policy(self.spec, self.settings)
+            return after_manual_ack(claim.state, outcome.ended, now=outcome.now, policy=policy)
         return after_manual_error(claim.state, outcome.status, outcome.error, now=outcome.now)
 
-    def _policy(self) -> AlertPolicy:
-        return AlertPolicy(
-            job_id=self.spec.id,
-            kind=self.spec.kind,
-            threshold=self.settings.breaker_threshold,
-            cooldown=self.settings.failure_alert_cooldown,
-        )
+
+def alert_policy(spec: JobSpec, settings: Settings) -> AlertPolicy:
+    """When a job raises its failure alert."""
+    return AlertPolicy(
+        job_id=spec.id,
+        kind=spec.kind,
+        threshold=settings.breaker_threshold,
+        cooldown=settings.failure_alert_cooldown,
+        stale_after=spec.stale_after,
+    )
 
 
 def report(outcome: Outcome) -> TickReport:

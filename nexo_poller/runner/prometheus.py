@@ -61,6 +61,7 @@ class PrometheusMetrics:
         """See `Metrics`."""
         series = self._series(job)
         series.errors, series.breaker, series.last_success_at = consecutive_errors, breaker, last_success_at
+        series.stale_after = job.stale_after
 
     def takeover(self, job: JobSpec) -> None:
         """See `Metrics`."""

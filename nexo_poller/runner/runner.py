@@ -29,6 +29,7 @@ from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
 from nexo_poller.runner.reload import carry_out, checked
+from nexo_poller.runner.silence import break_silences
 from nexo_poller.runner.tick import inside
 from nexo_poller.runner.views import JobDetails, JobView, details, rejected_view, view
 from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
@@ -447,6 +448,7 @@ class PollerRunner:
     def _start_background(self, parts: Parts, nursery: trio.Nursery) -> None:
         nursery.start_soon(parts.relay.run)
         nursery.start_soon(follow_store, parts)
+        nursery.start_soon(break_silences, parts)
         if not self._given.clock.virtual:  # where there are no other processes, and wall time never jumps (O5)
             nursery.start_soon(bury_the_dead, parts)
             nursery.start_soon(watch_the_clock, parts)

@@ -119,6 +119,12 @@ class Ticker:
                 ended = PermanentError(f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}")
         return Outcome(ended=ended, error=self._said(ended), outgoing=outgoing, duration=duration, now=now + duration)
 
+    def alerts(self, step: Step, fence: int, now: datetime) -> tuple[Outgoing, ...]:
+        """The message, if any, that tells the operator of `step`, with an id made from `fence`."""
+        if step.alert is None or self.bound.spec.failure_to is None:
+            return ()
+        return (self._sender(fence, now).alert(step.alert, self.bound.spec.failure_to),)
+
     def count(self, count: Callable[[Metrics], None]) -> None:
         """Let metrics count something of this job."""
         self.machine.counting(f"job '{self.bound.spec.id}'", count)
@@ -140,7 +146,7 @@ class Ticker:
 
     async def _commit(self, claim: Claim, held: HeldLease, outcome: Outcome, step: Step) -> None:
         """Save the tick whole, however often that takes, while the lease lasts (C4). Raises `LeaseLost`."""
-        outgoing = (*outcome.outgoing, *self._alerts(step, claim.lease.fence, outcome.now))
+        outgoing = (*outcome.outgoing, *self.alerts(step, claim.lease.fence, outcome.now))
         commit = Commit(
             state=step.state,
             tick=record(claim, outcome, len(outgoing)),
@@ -163,11 +169,6 @@ class Ticker:
         self._tell(claim, outcome, step)
         if outgoing:
             self.machine.wake_relay()
-
-    def _alerts(self, step: Step, fence: int, now: datetime) -> tuple[Outgoing, ...]:
-        if step.alert is None or self.bound.spec.failure_to is None:
-            return ()
-        return (self._sender(fence, now).alert(step.alert, self.bound.spec.failure_to),)
 
     def _tell(self, claim: Claim, outcome: Outcome, step: Step) -> None:
         """Everybody who waits to hear of a commit."""

@@ -34,6 +34,7 @@ class JobView:
     last_error: str | None = None
     consecutive_errors: int = 0
     breaker: Breaker = Breaker.CLOSED
+    stale: bool = False
     items_seen_total: int = 0
     items_dispatched_total: int = 0
     pending_messages: int = 0
@@ -60,6 +61,7 @@ class JobDetails:
     schedule: Mapping[str, Any] = Factory(dict)
     jitter: timedelta | None = None
     misfire: Misfire | None = None
+    stale_after: timedelta | None = None
     failure_to: Deliver | None = None
     fence: int = 0
     holder: str | None = None
@@ -77,6 +79,7 @@ def details(view: JobView, spec: JobSpec, row: JobRow | None, *, jitter: timedel
         schedule=as_mapping(spec.schedule),
         jitter=jitter,
         misfire=spec.misfire,
+        stale_after=spec.stale_after,
         failure_to=spec.failure_to,
     )
     if row is None:
@@ -111,6 +114,7 @@ def view(spec: JobSpec, row: JobRow | None, *, threshold: int, now: datetime) ->
         last_error=state.last_error,
         consecutive_errors=state.consecutive_errors,
         breaker=breaker(state.consecutive_errors, threshold, due=is_due),
+        stale=state.is_stale(spec.stale_after, now),
         items_seen_total=state.items_seen_total,
         items_dispatched_total=state.items_dispatched_total,
         pending_messages=row.pending,

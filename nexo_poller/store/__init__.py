@@ -102,6 +102,14 @@ class Commit:
     history: int = 100
 
 
+@frozen
+class Alert:
+    """What an alert that no tick led to leaves behind: of the state, only what concerns alerts is saved."""
+
+    state: JobState
+    outgoing: Sequence[Outgoing] = ()
+
+
 @frozen(kw_only=True)
 class JobRow:
     """What the store knows of a job: its state, who holds its lease until when, and how much waits in its outbox."""
@@ -225,11 +233,15 @@ class Store(Protocol):
         """Save the tick, whole, and release. Raises `LeaseLost`, and then nothing was saved."""
         ...
 
+    async def alert(self, job_id: str, fence: int, alert: Alert, *, now: datetime | None = None) -> None:
+        """Save an alert and raise the fence. Raises `LeaseLost` if the job was claimed since `fence`, or is held."""
+        ...
+
     async def pause(self, job_id: str, reason: str) -> None:
         """Pause a job; one that is paused already keeps its reason."""
         ...
 
-    async def resume(self, job_id: str) -> None:
+    async def resume(self, job_id: str, *, now: datetime | None = None) -> None:
         """Wake a job. Raises `JobRefused` for one that has fired (T8)."""
         ...
 

@@ -14,6 +14,7 @@ no row changed means that the lease is over, and nothing happens. What can go wr
 The decision what to do with a claim is made from values, in `decide`; the functions around it read and write rows.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -23,7 +24,7 @@ from attrs import evolve, frozen
 from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
 from nexo_poller.schedule import At
 from nexo_poller.state import FIRED, JobState, after_reset
-from nexo_poller.store import Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Outgoing, Registration, Why
+from nexo_poller.store import Alert, Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Outgoing, Registration, Why
 from nexo_poller.store.rows import STATE_COLUMNS, from_ms, state_from_row, state_to_row, to_ms
 from nexo_poller.timetable import Due, Timetable
 
@@ -54,6 +55,9 @@ COMMIT_LEASE = """
 """
 LAST_COMMITTED = "SELECT last_committed_fence FROM poll_lease WHERE job_id = ?"
 FENCE_OUT = "UPDATE poll_lease SET fence = fence + 1, holder = NULL, claim_id = NULL WHERE job_id = ?"
+FENCE_OUT_IF_FREE = """
+    UPDATE poll_lease SET fence = fence + 1 WHERE job_id = ? AND fence = ? AND (holder IS NULL OR expires_at <= ?)
+"""
 BURY = "UPDATE poll_lease SET expires_at = 0 WHERE holder = ? AND expires_at > 0 RETURNING job_id"
 # A pause that came during the tick stays; a tick may add one. That the job has fired outranks both (T8).
 PAUSE_AFTER_TICK = f"iif(?5 = '{FIRED}', ?5, coalesce(pause_reason, ?5))"
@@ -81,6 +85,8 @@ RESCHEDULE = """
 """
 PAUSE = "UPDATE poll_state SET pause_reason = coalesce(pause_reason, ?) WHERE job_id = ?"
 RESUME = "UPDATE poll_state SET pause_reason = NULL WHERE job_id = ?"
+STAY_AWAKE = "UPDATE poll_state SET awake_since = ? WHERE job_id = ?"
+SAVE_ALERT = "UPDATE poll_state SET failing_since = ?, alerts_sent = ?, last_failure_alert_at = ? WHERE job_id = ?"
 SET_CURSOR = "UPDATE poll_state SET cursor = ? WHERE job_id = ?"
 UNPAUSE_AND_SAVE = SAVE_STATE.replace(PAUSE_AFTER_TICK, "?")
 NEW_GENERATION = "UPDATE poll_meta SET generation = generation + 1"
@@ -182,8 +188,17 @@ def commit(db: apsw.Connection, claim: Claim, what: Commit, now: datetime) -> No
     db.execute(SAVE_STATE, (*state_to_row(state), job_id))
     db.execute(ADD_TICK, _tick_row(job_id, what))
     db.execute(TRIM_HISTORY, (job_id, what.state.ticks_total - what.history))
-    if what.outgoing:
-        db.executemany(ADD_MESSAGE, [_message_row(job_id, outgoing, now) for outgoing in what.outgoing])
+    _add_messages(db, job_id, what.outgoing, now)
+
+
+def alert(db: apsw.Connection, job_id: str, fence: int, what: Alert, now: datetime) -> None:
+    """`Store.alert`. The fence rises, so that of two processes with the same news the second is too late."""
+    db.execute(FENCE_OUT_IF_FREE, (job_id, fence, to_ms(now)))
+    if db.changes() == 0:
+        raise LeaseLost(job_id, fence)
+    state = what.state
+    db.execute(SAVE_ALERT, (to_ms(state.failing_since), state.alerts_sent, to_ms(state.last_alert_at), job_id))
+    _add_messages(db, job_id, what.outgoing, now)
 
 
 def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
@@ -200,6 +215,7 @@ def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
         db.execute(FENCE_OUT, (job_id,))  # a tick under way would put the old schedule's slot back
         pause = None if state.due is None else state.pause_reason
         _reschedule(db, job_id, fingerprint, timetable.anchored(state.created_at).rescheduled(now), pause)
+        db.execute(STAY_AWAKE, (to_ms(now), job_id))
     state, lease = _read(db, job_id)
     if job.paused_on_boot and not lease.is_held(now):
         db.execute(PAUSE, ("paused_on_boot", job_id))
@@ -215,12 +231,13 @@ def pause(db: apsw.Connection, job_id: str, reason: str) -> None:
     db.execute(NEW_GENERATION)
 
 
-def resume(db: apsw.Connection, job_id: str) -> None:
+def resume(db: apsw.Connection, job_id: str, now: datetime) -> None:
     """`Store.resume`."""
     state, _ = _read(db, job_id)
     if state.due is None:
         raise JobRefused(job_id, "it has fired and has no further slot; reset it, or change its schedule")
     db.execute(RESUME, (job_id,))
+    db.execute(STAY_AWAKE, (to_ms(now), job_id))
     db.execute(NEW_GENERATION)
 
 
@@ -230,6 +247,7 @@ def reset(db: apsw.Connection, timetable: Timetable, now: datetime) -> None:
     due = timetable.restarted(now) if state.due is None or state.is_retry else state.due
     db.execute(FENCE_OUT, (timetable.job_id,))
     db.execute(UNPAUSE_AND_SAVE, (*state_to_row(after_reset(state, due=due)), timetable.job_id))
+    db.execute(STAY_AWAKE, (to_ms(now), timetable.job_id))
     db.execute(NEW_GENERATION)
 
 
@@ -341,7 +359,18 @@ def _tick_row(job_id: str, what: Commit) -> tuple[Any, ...]:
     )
 
 
-def _message_row(job_id: str, outgoing: Outgoing, now: datetime) -> tuple[Any, ...]:
-    message = outgoing.message
-    not_before, created_at = to_ms(outgoing.not_before), to_ms(now)
-    return (message.id, job_id, outgoing.lane, message.topic, message.body, not_before, created_at)
+def _add_messages(db: apsw.Connection, job_id: str, messages: Sequence[Outgoing], now: datetime) -> None:
+    rows = [
+        (
+            outgoing.message.id,
+            job_id,
+            outgoing.lane,
+            outgoing.message.topic,
+            outgoing.message.body,
+            to_ms(outgoing.not_before),
+            to_ms(now),
+        )
+        for outgoing in messages
+    ]
+    if rows:
+        db.executemany(ADD_MESSAGE, rows)

@@ -14,7 +14,7 @@ MILLISECOND = timedelta(milliseconds=1)
 STATE_COLUMNS = (
     "created_at, slot, next_run_at, is_retry, pause_reason, cursor, consecutive_errors, failing_since, alerts_sent, "
     "last_failure_alert_at, last_run_at, last_success_at, last_status, last_error, items_seen_total, "
-    "items_dispatched_total, ticks_total"
+    "items_dispatched_total, ticks_total, awake_since"
 )
 PENDING_COLUMNS = "seq, job_id, id, topic, body, not_before, created_at, attempts"
 
@@ -37,7 +37,7 @@ def moment(ms: int) -> datetime:
 def state_from_row(row: tuple[Any, ...]) -> JobState:
     """The state in `STATE_COLUMNS`."""
     (created, slot, next_run, is_retry, pause, cursor, errors, since, alerts, alerted, ran, succeeded, status, error,
-     seen, dispatched, ticks) = row  # fmt: skip
+     seen, dispatched, ticks, awake_since) = row  # fmt: skip
     return JobState(
         created_at=moment(created),
         due=None if next_run is None else Due(moment(slot), moment(next_run)),
@@ -55,11 +55,12 @@ def state_from_row(row: tuple[Any, ...]) -> JobState:
         items_seen_total=seen,
         items_dispatched_total=dispatched,
         ticks_total=ticks,
+        awake_since=from_ms(awake_since),
     )
 
 
 def state_to_row(state: JobState) -> tuple[Any, ...]:
-    """`STATE_COLUMNS` of a state."""
+    """`STATE_COLUMNS` of a state, but for `awake_since`, which no tick changes."""
     return (
         to_ms(state.created_at),
         to_ms(state.due.slot if state.due else None),

@@ -100,7 +100,10 @@ LANES_OF_DEAD_LETTERS: Final = """
     UPDATE poll_dead_letter SET lane = job_id || '/' || topic;
 """
 
-MIGRATIONS: Final = (FIRST_TABLES, LANES_OF_DEAD_LETTERS)
+# When the job was last resumed, reset or rescheduled: it is not stale for what it could not do before.
+AWAKE_SINCE: Final = "ALTER TABLE poll_state ADD COLUMN awake_since INTEGER"
+
+MIGRATIONS: Final = (FIRST_TABLES, LANES_OF_DEAD_LETTERS, AWAKE_SINCE)
 ADD_META: Final = "INSERT INTO poll_meta (store_id, generation) SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM poll_meta)"
 
 

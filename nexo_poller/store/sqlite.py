@@ -16,6 +16,7 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.errors import StoreError, StoreRefused
 from nexo_poller.state import JobState
 from nexo_poller.store import (
+    Alert,
     Batch,
     Claim,
     ClaimRequest,
@@ -120,11 +121,14 @@ class SqliteStore:
     async def commit(self, claim: Claim, commit: Commit, *, now: datetime | None = None) -> None:
         await self._write(lambda: leases.commit(self._writer, claim, commit, now or self._clock.now()))
 
+    async def alert(self, job_id: str, fence: int, alert: Alert, *, now: datetime | None = None) -> None:
+        await self._write(lambda: leases.alert(self._writer, job_id, fence, alert, now or self._clock.now()))
+
     async def pause(self, job_id: str, reason: str) -> None:
         await self._write(lambda: leases.pause(self._writer, job_id, reason))
 
-    async def resume(self, job_id: str) -> None:
-        await self._write(lambda: leases.resume(self._writer, job_id))
+    async def resume(self, job_id: str, *, now: datetime | None = None) -> None:
+        await self._write(lambda: leases.resume(self._writer, job_id, now or self._clock.now()))
 
     async def reset(self, timetable: Timetable, *, now: datetime | None = None) -> None:
         await self._write(lambda: leases.reset(self._writer, timetable, now or self._clock.now()))

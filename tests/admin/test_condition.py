@@ -12,6 +12,10 @@ def test_one_error_is_failing() -> None:
     assert condition(job(consecutive_errors=1)) is Condition.FAILING
 
 
+def test_a_job_without_success_for_too_long_is_failing_though_nothing_fails() -> None:
+    assert condition(job(stale=True)) is Condition.FAILING
+
+
 def test_a_pause_hides_errors() -> None:
     assert condition(job(paused=True, pause_reason="ana: moving", consecutive_errors=3)) is Condition.PAUSED
 

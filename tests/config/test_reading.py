@@ -41,6 +41,7 @@ pollers:
       paused_on_boot: true
       misfire: skip
       tick_timeout_secs: 10
+      stale_after_secs: 86400
       extra: {owner: [ops]}
     - id: second
       kind: other
@@ -83,6 +84,7 @@ def test_every_key_of_the_file_arrives(tmp_path: Path) -> None:
     assert first.paused_on_boot
     assert first.misfire == "skip"
     assert first.tick_timeout == timedelta(seconds=10)
+    assert first.stale_after == timedelta(days=1)
     assert first.extra == {"owner": ["ops"]}
     assert first.key == ("pollers", "jobs", 0)
     assert isinstance(second.schedule, Cron)
@@ -169,7 +171,7 @@ def test_every_problem_is_reported_in_one_go_with_its_place(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         load_config(file, {})
     settings = "enabled, state_db, default_jitter_ms, lease_ttl_factor, failure_alert_cooldown_secs, breaker_threshold, max_concurrent_ticks, tick_timeout_secs, history_per_job, max_pending_per_job, max_delivery_attempts, jobs"
-    entry = "id, kind, agent, schedule, config, failure_to, paused_on_boot, misfire, tick_timeout_secs, extra"
+    entry = "id, kind, agent, schedule, config, failure_to, paused_on_boot, misfire, tick_timeout_secs, stale_after_secs, extra"
     assert told(caught.value.problems) == [
         "2:22: 'default_jitter_ms' must be >= 0: -5",
         f"3:3: unknown key 'jobz' (remove it; known keys: {settings})",
@@ -342,3 +344,10 @@ def _load(content: bytes) -> None:
 def test_a_database_that_is_no_file_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no file"):
         load_config(written(tmp_path, f"pollers:\n  state_db: {name}\n"), {})
+
+
+def test_a_job_that_would_be_stale_between_two_ticks_is_refused(tmp_path: Path) -> None:
+    read = reading(tmp_path, jobs(job("a", stale_after_secs="60"), job("b", stale_after_secs="61")))
+    assert told(read.problems) == [
+        "3:161: job 'a': a job that is due every 60 s would be stale between two ticks (give it several times its interval)"
+    ]

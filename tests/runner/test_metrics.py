@@ -280,7 +280,8 @@ async def test_promtool_complains_of_nothing_but_the_unit_of_the_latency(
         await ctx.host.metric_inc("jira_issues", {"title": 'a "quoted\\" \n title'})
         return TickAck(metrics=TickMetrics(items_seen=2, items_dispatched=1))
 
-    async with daemon(tmp_path, act=count) as running, trio.open_nursery() as nursery:
+    chatty = job(stale_after=timedelta(days=1))
+    async with daemon(tmp_path, chatty, act=count) as running, trio.open_nursery() as nursery:
         parts = running.runner._parts
         assert parts is not None
         nursery.start_soon(measure_the_store, parts, running.runner.statistics)

@@ -251,7 +251,10 @@ class TestFailure:
             await trio.sleep(600)
             view = await running.runner.job("inbox")
         assert len(script.ran_at) == 1
-        assert (view.paused, view.pause_reason) == (True, "permanent error: the key was revoked")
+        assert (view.paused, view.pause_reason) == (
+            True,
+            "permanent error: the key was revoked; mend it, then `nexo-poller resume inbox`",
+        )
         assert running.texts() == ["⚠ poller `inbox` (kind=script) failing: the key was revoked"]
 
     @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from builders import MINUTE, NOON, bodies, claimed, commit, outgoing, registrati
 from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
 from nexo_poller.schedule import At, Every
 from nexo_poller.state import FIRED
-from nexo_poller.store import Claim, NotNow, Store
+from nexo_poller.store import Alert, Claim, NotNow, Store
 
 Another = Callable[[], AbstractAsyncContextManager[Store]]
 SECOND = timedelta(seconds=1)
@@ -313,6 +313,51 @@ class TestOperators:
         ):
             with pytest.raises(JobUnknown):
                 await call
+
+
+class TestAlert:
+    """Alerts that no tick led to."""
+
+    async def test_is_saved_with_its_marks_and_of_the_state_nothing_else(self, store: Store) -> None:
+        row = (await store.jobs())["inbox"]
+        marked = evolve(row.state, alerts_sent=1, last_alert_at=NOON, failing_since=NOON, cursor=b"no", ticks_total=9)
+        await store.alert("inbox", row.fence, Alert(marked, [outgoing(lane="inbox!t")]), now=NOON)
+        after = (await store.jobs())["inbox"]
+        assert after.state == evolve(row.state, alerts_sent=1, last_alert_at=NOON, failing_since=NOON)
+        assert [head.lane for head in await store.lanes()] == ["inbox!t"]
+
+    async def test_is_told_once_by_however_many(self, store: Store, another: Another) -> None:
+        row = (await store.jobs())["inbox"]
+        async with another() as second:
+            await second.alert("inbox", row.fence, Alert(row.state, [outgoing()]), now=NOON)
+        with pytest.raises(LeaseLost):
+            await store.alert("inbox", row.fence, Alert(row.state, [outgoing()]), now=NOON)
+        assert len(await store.waiting(10)) == 1
+
+    async def test_is_left_to_the_tick_that_is_under_way(self, store: Store) -> None:
+        claim = await claimed(store)
+        alert = Alert(claim.state, [outgoing()])
+        with pytest.raises(LeaseLost):
+            await store.alert("inbox", claim.lease.fence, alert, now=NOON)
+        await store.alert("inbox", claim.lease.fence, alert, now=NOON + MINUTE)  # of a tick that is dead
+        with pytest.raises(LeaseLost):
+            await store.commit(claim, commit(claim), now=NOON + MINUTE)
+
+    async def test_what_a_job_could_not_do_before_is_not_held_against_it(self, store: Store) -> None:
+        async def awake_since() -> datetime | None:
+            return (await store.jobs())["inbox"].state.awake_since
+
+        assert await awake_since() is None
+        await store.pause("inbox", "holiday")
+        await store.resume("inbox", now=NOON + MINUTE)
+        assert await awake_since() == NOON + MINUTE
+        await store.reset(timetable(), now=NOON + 2 * MINUTE)
+        assert await awake_since() == NOON + 2 * MINUTE
+        states = await store.register([registration(schedule=Every(10 * MINUTE))], now=NOON + 3 * MINUTE)
+        assert states["inbox"].awake_since == NOON + 3 * MINUTE
+        claim = await claimed(store, now=NOON + 20 * MINUTE)
+        await store.commit(claim, commit(claim), now=NOON + 20 * MINUTE)
+        assert await awake_since() == NOON + 3 * MINUTE
 
 
 class TestOutbox:
