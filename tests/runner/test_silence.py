@@ -103,12 +103,16 @@ async def test_a_resumed_job_has_its_time_before_it_is_stale(tmp_path: Path, aut
 async def test_after_a_long_sleep_of_the_daemon_jobs_run_before_anybody_is_told(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    jobs = [job(f"job{n}", **STALE) for n in range(3)]
-    async with daemon(tmp_path, *jobs, act=nothing) as running:
+    async def slow(_: PollContext[Any]) -> TickAck:
+        await trio.sleep(15)
+        return TickAck()
+
+    jobs, one_at_a_time = [job(f"job{n}", **STALE) for n in range(3)], Settings(max_concurrent_ticks=1)
+    async with daemon(tmp_path, *jobs, act=slow, settings=one_at_a_time) as running:
         clock = running.clock
-        await trio.sleep(1)
+        await trio.sleep(60)
     await trio.sleep(24 * 3600)
-    async with daemon(tmp_path, *jobs, act=nothing, clock=clock) as running:
+    async with daemon(tmp_path, *jobs, act=slow, settings=one_at_a_time, clock=clock) as running:
         await hours(1)
     assert running.sent == []
 
