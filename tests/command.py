@@ -89,10 +89,10 @@ class Running:
 
 @asynccontextmanager
 async def running(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
-    """A process for as long as the block lasts, and not for longer. The block fails after a minute."""
+    """A process for as long as the block lasts, and not for longer. The block fails after three minutes."""
     start = partial(trio.run_process, argv, cwd=cwd, env=environment(env), check=False, deliver_cancel=_kill)
     pipes = partial(start, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with trio.fail_after(60):
+    with trio.fail_after(180):
         async with trio.open_nursery() as nursery:
             process: trio.Process = await nursery.start(pipes)
             live = Running(process)
