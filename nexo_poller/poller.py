@@ -132,10 +132,13 @@ class Poller(Generic[C]):
 
     `config_type` is an attrs class (or a dataclass): a job's `config` mapping is structured into it by cattrs, with
     unknown keys refused, before any tick. One instance serves all jobs of its kind, at the same time.
+
+    `channels` are those on which the agent of every job needs an account, besides where it delivers: `("google",)`.
     """
 
     kind: ClassVar[str]
     description: ClassVar[str] = ""
+    channels: ClassVar[tuple[str, ...]] = ()
     config_type: type[C]
 
     def validate(self, config: C) -> None:
@@ -143,6 +146,10 @@ class Poller(Generic[C]):
 
     def validate_cursor(self, cursor: bytes) -> None:
         """Refuse, by `ConfigError`, a cursor that an operator wants to set. By default anything goes. No I/O."""
+
+    def llm_provider(self, config: C) -> str | None:  # noqa: ARG002 - heirs look at it
+        """The provider of language models that a job with this config asks, so that it is there before any tick."""
+        return None
 
     @asynccontextmanager
     async def lifespan(self, clock: Clock) -> AsyncIterator[None]:  # noqa: ARG002 - heirs look at it

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from attrs import Factory, field, frozen
 from attrs.validators import ge, gt, le
@@ -15,6 +15,7 @@ from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
 from nexo_poller.timetable import Misfire
 
+ApiFlavor = Literal["openai_compat", "anthropic_messages"]
 NO_TIME = timedelta()
 DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
@@ -83,12 +84,54 @@ class AdminSettings:
 
 
 @frozen(kw_only=True)
-class Config:
-    """A whole file.
+class GoogleAccount:
+    """A Google account, which one agent acts for.
 
-    `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that the file has no such
-    section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink. `secrets` are the values that came
-    from `${…}` and must be masked wherever text leaves.
+    The paths are those of the OAuth client's id and secret, and of the token that a login wrote. `scopes` are as the
+    file has them, in full or without `https://www.googleapis.com/auth/`.
+    """
+
+    id: str = field(repr=False)
+    agent_id: str
+    client_id_path: Path
+    client_secret_path: Path
+    token_path: Path
+    scopes: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class RetrySettings:
+    """How often a request to a model is sent, the first time included, and how long to wait in between.
+
+    The waits grow from `initial_backoff` by `multiplier` up to `max_backoff`.
+    """
+
+    max_attempts: int = field(default=5, validator=ge(1))
+    initial_backoff: timedelta = field(default=timedelta(seconds=1), validator=ge(NO_TIME))
+    max_backoff: timedelta = field(default=timedelta(seconds=60), validator=ge(NO_TIME))
+    multiplier: float = field(default=2.0, validator=ge(1))
+
+
+@frozen(kw_only=True)
+class ProviderSettings:
+    """A provider of language models. `base_url` None: where its SDK looks by itself. `api_flavor` is the wire it speaks."""
+
+    name: str
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    api_flavor: ApiFlavor = "openai_compat"
+    requests_per_second: float = field(default=2.0, validator=gt(0))
+    retry: RetrySettings = RetrySettings()
+
+
+@frozen(kw_only=True)
+class Config:
+    """A whole configuration, be it one file or a folder.
+
+    `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that there is no such
+    section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink; `providers` a name to a provider of
+    language models. `secrets` are the values that came from `${…}`, keys and Google accounts, and must be masked
+    wherever text leaves.
     """
 
     settings: Settings = Settings()
@@ -97,6 +140,8 @@ class Config:
     rejected: tuple[RejectedJob, ...] = ()
     agents: Mapping[str, Mapping[str, str]] | None = None
     channels: Mapping[str, str] = Factory(dict)
+    google_accounts: tuple[GoogleAccount, ...] = ()
+    providers: Mapping[str, ProviderSettings] = Factory(dict)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     warnings: tuple[Problem, ...] = ()
     where: Where = field(default=nowhere, eq=False, repr=False)
