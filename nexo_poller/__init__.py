@@ -10,7 +10,8 @@ from nexo_poller.breaker import Breaker
 from nexo_poller.broker import Broker, Event, Message
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.clock import Clock, SystemClock
-from nexo_poller.config.model import Config, JobSpec, RejectedJob, Settings
+from nexo_poller.config.model import Config, GoogleAccount, JobSpec, ProviderSettings, RejectedJob, Settings
+from nexo_poller.credentials import Credentials
 from nexo_poller.errors import (
     BrokerError,
     BrokerUnavailable,
@@ -68,12 +69,14 @@ __all__ = [
     "Clock",
     "Config",
     "ConfigError",
+    "Credentials",
     "CredentialsMissing",
     "Cron",
     "Deliver",
     "DryRun",
     "Event",
     "Every",
+    "GoogleAccount",
     "HostError",
     "HostHeld",
     "JobRefused",
@@ -96,6 +99,7 @@ __all__ = [
     "PollerRunner",
     "Problem",
     "PrometheusMetrics",
+    "ProviderSettings",
     "RejectedJob",
     "RunnerEvent",
     "Settings",

@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from nexo_poller.config.model import JobSpec
+from nexo_poller.credentials import Credentials
 from nexo_poller.errors import CredentialsMissing, HostError
 from nexo_poller.event import published_message
 from nexo_poller.masking import Mask, masked_json
@@ -39,7 +40,7 @@ class InProcessHost:
     """The `PollerHost` of one tick. What it publishes waits in `published` for the tick's commit."""
 
     job: JobSpec
-    agents: Agents
+    credentials: Credentials
     count: Callable[[str, Mapping[str, str]], None]
     mask: Mask
     published: list[tuple[str, bytes]] = field(factory=list)
@@ -52,11 +53,8 @@ class InProcessHost:
         self.published.append((topic, payload))
 
     async def credentials_get(self, channel: str) -> Mapping[str, Any]:
-        """See `PollerHost`. Without `agents:` in the configuration there are no credentials to get."""
-        account = instance_of(self.agents, self.job.agent, channel)
-        if account is None:
-            raise CredentialsMissing(channel, self.job.agent)
-        return {"account_id": account}
+        """See `PollerHost`. Raises `CredentialsMissing` if the agent has no account there."""
+        return await self.credentials.get(self.job.agent, channel)
 
     async def log(self, level: LogLevel, message: str, fields: Mapping[str, Any] | None = None) -> None:
         """See `PollerHost`."""

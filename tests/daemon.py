@@ -14,6 +14,7 @@ from nexo_poller.broker import Event
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, Settings
+from nexo_poller.credentials import Credentials
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import Deliver, OutboundDelivery, PollContext, Poller, TickAck
 from nexo_poller.runner.prometheus import PrometheusMetrics
@@ -111,6 +112,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
     pollers: tuple[Poller[Any], ...] = (),
     settings: Settings = DEFAULTS,
     agents: Mapping[str, Mapping[str, str]] | None = None,
+    credentials: Credentials | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Daemon]:
     """Serves during the block and is shut down after it; `path` is the folder of its database."""
@@ -124,6 +126,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
             clock=clock,
             metrics=metrics,
             http=http,
+            credentials=credentials,
         )
         for poller in (Script(act), *pollers):
             runner.register(poller)

@@ -31,7 +31,8 @@ FLOORS: Final = (
     {"store", "event"},
     {"broker"},
     {
-        *("alerts", "backoff", "breaker", "clock", "config", "cron", "daylight", "dotted", "errors", "failures"),
+        *("alerts", "audit", "backoff", "breaker", "clock", "config", "credentials", "cron", "daylight", "dotted"),
+        *("errors", "failures"),
         *(
             "masking",
             "plan",

@@ -1,20 +1,17 @@
 """From what a tick wants to send to rows of the outbox, and the audit lines about them."""
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from attrs import frozen
 
+from nexo_poller import audit
 from nexo_poller.config.model import JobSpec
-from nexo_poller.errors import HostError, PermanentError
-from nexo_poller.event import delivery_message, message_id, outbound_topic, published_message
+from nexo_poller.errors import CredentialsMissing, HostError, PermanentError
+from nexo_poller.event import OUTBOUND, delivery_message, message_id, outbound_topic, published_message
 from nexo_poller.host import Agents, instance_of
-from nexo_poller.masking import fingerprint
 from nexo_poller.poller import Deliver, OutboundDelivery
 from nexo_poller.store import Outgoing
-
-audit = logging.getLogger("credentials.audit")
 
 
 @frozen(kw_only=True)
@@ -64,20 +61,20 @@ class Sender:
         return message_id(self.store_id, self.job.id, self.fence, n)
 
 
-def write_audit(job: JobSpec, agents: Agents, deliver: Sequence[OutboundDelivery]) -> None:
-    """A line for every delivery that was committed. Accounts appear as fingerprints only (O2)."""
-    for delivery in deliver:
-        account = instance_of(agents, job.agent, delivery.channel)
-        audit.info(
-            "outbound %s", delivery.channel,
-            extra={
-                "fields": {
-                    "agent": job.agent,
-                    "channel": delivery.channel,
-                    "fp": fingerprint(account) if account is not None else None,
-                    "topic": f"plugin.outbound.{delivery.channel}",
-                    "direction": "outbound",
-                    "job_id": job.id,
-                }
-            },
-        )  # fmt: skip
+def audit_sent(job: JobSpec, outgoing: Iterable[Outgoing]) -> None:
+    """A line of the audit log for every event of the job that was committed."""
+    for one in outgoing:
+        before, _, rest = one.message.topic.partition(f"{OUTBOUND}.")
+        channel, _, account = rest.partition(".")
+        if not before and channel:
+            audit.used(_use(job, channel), account or None)
+
+
+def audit_unsent(job: JobSpec, error: CredentialsMissing) -> None:
+    """A line of the audit log for an event that found no account."""
+    audit.refused(_use(job, error.channel))
+
+
+def _use(job: JobSpec, channel: str) -> audit.Use:
+    topic = f"{OUTBOUND}.{channel}"
+    return audit.Use(agent=job.agent, channel=channel, direction="outbound", topic=topic, job_id=job.id)

@@ -12,6 +12,7 @@ from attrs import define, frozen
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
+from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials, Credentials
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
 from nexo_poller.runner.counting import Counting
@@ -44,6 +45,7 @@ class Given:
     clock: Clock
     metrics: Metrics
     http: "HttpPools | None"
+    credentials: Credentials | None
     feed: Feed
 
 
@@ -51,6 +53,7 @@ class Given:
 class Parts:
     """The machine, its relay, and every job, running or rejected. A reload exchanges what differs."""
 
+    given: Given
     config: Config
     machine: Machine
     relay: Relay
@@ -104,13 +107,21 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
             counting=counting,
             settings=config.settings,
             agents=config.agents,
+            credentials=credentials_of(config, given),
             mask=mask,
             places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
             wake_relay=relay.wake,
             feed=feed,
         )
         jobs = await _jobs(bound, machine, states_of)
-        yield Parts(config=config, machine=machine, relay=relay, jobs=jobs, rejected={job.id: job for job in rejected})
+        yield Parts(
+            given=given,
+            config=config,
+            machine=machine,
+            relay=relay,
+            jobs=jobs,
+            rejected={job.id: job for job in rejected},
+        )
 
 
 async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:
@@ -152,6 +163,11 @@ def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
     jitter = default_jitter if spec.schedule.jitter is None else spec.schedule.jitter
     timetable = Timetable(job_id=spec.id, schedule=spec.schedule, jitter=jitter, misfire=spec.misfire)
     return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
+
+
+def credentials_of(config: Config, given: Given) -> Credentials:
+    """Where pollers and tools find accounts: what was given, or else the configuration."""
+    return AuditedCredentials(given.credentials or ConfiguredCredentials(config))
 
 
 def secrets_of(bound: Iterable["BoundJob"]) -> list[str]:

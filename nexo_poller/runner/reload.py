@@ -22,7 +22,7 @@ from nexo_poller.errors import ConfigError, JobRefused, Problem
 from nexo_poller.masking import Mask
 from nexo_poller.plan import ReloadPlan
 from nexo_poller.runner.job import RunningJob
-from nexo_poller.runner.parts import Parts, enlisted_job, registration, secrets_of
+from nexo_poller.runner.parts import Parts, credentials_of, enlisted_job, registration, secrets_of
 
 if TYPE_CHECKING:
     from nexo_poller.config.binding import BoundJob, Pollers
@@ -57,7 +57,13 @@ async def carry_out(
     leaving = [parts.jobs[job_id] for job_id in (*plan.replace, *plan.remove)]
     async with held(leaving):
         mask = Mask([*parts.config.secrets, *wanted.secrets, *secrets_of(parts.bound), *secrets_of(bound)])
-        machine = evolve(parts.machine, settings=wanted.settings, agents=wanted.agents, mask=mask)
+        machine = evolve(
+            parts.machine,
+            settings=wanted.settings,
+            agents=wanted.agents,
+            credentials=credentials_of(wanted, parts.given),
+            mask=mask,
+        )
         jitter, added = wanted.settings.default_jitter, set(plan.add)
         registrations = [
             registration(job.spec if job.spec.id in added else evolve(job.spec, paused_on_boot=False), jitter)

@@ -18,6 +18,7 @@ from nexo_poller.broker.subjects import Pattern
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.config.model import Config
+from nexo_poller.credentials import Credentials
 from nexo_poller.errors import ConfigError, JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
 from nexo_poller.masking import Mask
@@ -63,7 +64,7 @@ class PollerRunner:
         await runner.serve()
 
     Every part has an embedded default: `store` a `SqliteStore` on the configuration's `state_db`, `broker` a
-    `LocalBroker`, `clock` the system's, `metrics` none, `http` pools of its own. `config` None means that the subsystem
+    `LocalBroker`, `clock` the system's, `metrics` none, `http` pools of its own, `credentials` the configuration's. `config` None means that the subsystem
     is off: `serve` returns at once.
     """
 
@@ -76,6 +77,7 @@ class PollerRunner:
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         http: "HttpPools | None" = None,
+        credentials: Credentials | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self.config = config
@@ -86,6 +88,7 @@ class PollerRunner:
             clock=clock,
             metrics=metrics or NoMetrics(),
             http=http,
+            credentials=credentials,
             feed=Feed(clock),
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
@@ -373,6 +376,11 @@ class PollerRunner:
     def mask(self) -> Mask:
         """Takes what is secret in the configuration out of a text (O2). Raises `RuntimeError` while not open."""
         return self._open_parts().machine.mask
+
+    @property
+    def credentials(self) -> Credentials:
+        """The accounts of agents, for tools; every use is audited. Raises `RuntimeError` while not open."""
+        return self._open_parts().machine.credentials
 
     @property
     def store(self) -> Store:

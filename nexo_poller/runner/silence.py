@@ -12,6 +12,7 @@ import trio
 
 from nexo_poller.errors import LeaseLost
 from nexo_poller.runner.outcome import alert_policy
+from nexo_poller.runner.outgoing import audit_sent
 from nexo_poller.runner.parts import Parts
 from nexo_poller.runner.patience import answered
 from nexo_poller.runner.ticker import Ticker
@@ -46,6 +47,7 @@ async def _break_silence(ticker: Ticker, row: JobRow) -> None:
         await answered(lambda: machine.store.alert(spec.id, row.fence, alert))
     except LeaseLost:
         return
+    audit_sent(spec, alert.outgoing)
     log.error("%s", step.alert)
     machine.feed.tell("state", job_id=spec.id, change="stale", reason=step.alert)
     machine.wake_relay()

@@ -12,7 +12,8 @@ from attrs import define, field, frozen
 from nexo_poller.breaker import breaker
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import Settings
-from nexo_poller.errors import LeaseLost, PermanentError, StoreError, StoreRefused
+from nexo_poller.credentials import Credentials
+from nexo_poller.errors import CredentialsMissing, LeaseLost, PermanentError, StoreError, StoreRefused
 from nexo_poller.failures import LONGEST_ERROR, describe
 from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
@@ -22,7 +23,7 @@ from nexo_poller.runner.events import Feed
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.metrics import Metrics
 from nexo_poller.runner.outcome import Outcome, record
-from nexo_poller.runner.outgoing import Sender, write_audit
+from nexo_poller.runner.outgoing import Sender, audit_sent, audit_unsent
 from nexo_poller.runner.patience import PAUSE, SHIELD, finished_shielded
 from nexo_poller.runner.tick import Ended, run_tick
 from nexo_poller.state import JobState, Step
@@ -51,6 +52,7 @@ class Machine:
     counting: Counting
     settings: Settings
     agents: Agents
+    credentials: Credentials
     mask: Mask
     places: trio.CapacityLimiter
     wake_relay: Callable[[], None]
@@ -94,7 +96,7 @@ class Ticker:
     async def outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
         """Run the poller once, on the cursor of `state`, at `now`."""
         spec, machine, began = self.bound.spec, self.machine, trio.current_time()
-        host = InProcessHost(job=spec, agents=machine.agents, count=self._count_custom, mask=machine.mask)
+        host = InProcessHost(job=spec, credentials=machine.credentials, count=self._count_custom, mask=machine.mask)
         context: PollContext[Any] = PollContext(
             job_id=spec.id,
             agent_id=spec.agent,
@@ -114,6 +116,8 @@ class Ticker:
                 sender, limit = self._sender(fence, now + duration), machine.settings.max_pending_per_job
                 outgoing = tuple(sender.everything(ended.deliver, host.published, limit))
             except PermanentError as error:
+                if isinstance(error, CredentialsMissing):
+                    audit_unsent(spec, error)
                 ended = error
             except Exception as error:  # noqa: BLE001 - still the poller's own values: they must not end the daemon
                 ended = PermanentError(f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}")
@@ -166,6 +170,7 @@ class Ticker:
             if trio.current_time() > held.deadline:
                 raise LeaseLost(claim.lease.key, claim.lease.fence)
             await trio.sleep(PAUSE)
+        audit_sent(self.bound.spec, outgoing)
         self._tell(claim, outcome, step)
         if outgoing:
             self.machine.wake_relay()
@@ -179,9 +184,7 @@ class Ticker:
         self._tell_listeners(claim, outcome, step)
         if step.alert is not None and spec.failure_to is None:
             log.log(logging.ERROR if step.state.consecutive_errors else logging.INFO, "%s", step.alert)
-        if isinstance(outcome.ended, TickAck):
-            write_audit(spec, self.machine.agents, outcome.ended.deliver)
-        else:
+        if not isinstance(outcome.ended, TickAck):
             log.warning("job '%s': %s: %s", spec.id, outcome.status, outcome.error)
 
     def _tell_listeners(self, claim: Claim, outcome: Outcome, step: Step) -> None:

@@ -1,0 +1,144 @@
+"""Who an agent is on a channel, and the audit lines about it."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+from daemon import daemon, nothing, text
+from trio.testing import MockClock
+
+from nexo_poller.broker.local import LocalBroker
+from nexo_poller.config.model import Config, GoogleAccount
+from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials
+from nexo_poller.errors import CredentialsMissing, HostError
+from nexo_poller.masking import fingerprint
+from nexo_poller.poller import PollContext, TickAck
+from nexo_poller.runner.runner import PollerRunner
+
+ANAS = GoogleAccount(
+    id="ana@gmail.example",
+    agent_id="ana",
+    client_id_path=Path("/run/secrets/id"),
+    client_secret_path=Path("/run/secrets/secret"),
+    token_path=Path("/var/lib/token.json"),
+)
+CONFIG = Config(
+    agents={"ana": {"google": ANAS.id, "telegram": "ana_bot"}, "bob": {"google": ANAS.id}, "eve": {}},
+    google_accounts=(ANAS,),
+)
+Fields = Mapping[str, Any]
+
+
+def audited(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Fields]]:
+    return [
+        (record.levelname, record.__dict__["fields"]) for record in caplog.records if record.name == "credentials.audit"
+    ]
+
+
+async def test_an_account_is_its_id_and_for_google_the_paths_of_its_secrets() -> None:
+    credentials = ConfiguredCredentials(CONFIG)
+    assert await credentials.get("ana", "telegram") == {"account_id": "ana_bot"}
+    assert await credentials.get("ana", "google") == {
+        "account_id": "ana@gmail.example",
+        "client_id_path": "/run/secrets/id",
+        "client_secret_path": "/run/secrets/secret",
+        "token_path": "/var/lib/token.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("agent", "channel"), [("eve", "google"), ("ana", "sms"), ("zoe", "google"), ("bob", "google")]
+)
+async def test_an_agent_gets_no_account_but_its_own(agent: str, channel: str) -> None:
+    with pytest.raises(CredentialsMissing, match=f"agent '{agent}' has no account for channel '{channel}'"):
+        await ConfiguredCredentials(CONFIG).get(agent, channel)
+
+
+def test_an_account_does_not_show_its_id() -> None:
+    assert ANAS.id not in repr(ANAS)
+    assert ANAS.id not in repr(ConfiguredCredentials(CONFIG))
+
+
+async def test_every_use_and_every_refusal_leaves_an_audit_line(caplog: pytest.LogCaptureFixture) -> None:
+    credentials = AuditedCredentials(ConfiguredCredentials(CONFIG))
+    with caplog.at_level(logging.INFO, "credentials.audit"):
+        await credentials.get("ana", "google")
+        with pytest.raises(CredentialsMissing):
+            await credentials.get("eve", "google")
+    common = {"channel": "google", "topic": None, "direction": "credential"}
+    assert audited(caplog) == [
+        ("INFO", {"agent": "ana", "fp": fingerprint(ANAS.id), **common}),
+        ("WARNING", {"agent": "eve", "fp": None, **common}),
+    ]
+    assert ANAS.id not in caplog.text
+
+
+async def test_a_resolver_that_breaks_says_so_without_its_own_words(caplog: pytest.LogCaptureFixture) -> None:
+    class Vault:
+        async def get(self, agent_id: str, channel: str) -> Mapping[str, Any]:
+            raise OSError("vault says: token hunter2hunter2")
+
+    with pytest.raises(HostError, match="agent 'ana' on channel 'google' cannot be found: OSError") as caught:
+        await AuditedCredentials(Vault()).get("ana", "google")
+    assert "hunter2" not in str(caught.value)
+    assert [level for level, _ in audited(caplog)] == ["WARNING"]
+
+
+async def test_a_tick_gets_its_agents_account_from_the_resolver_that_an_embedder_gives(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Vault:
+        async def get(self, agent_id: str, channel: str) -> Mapping[str, Any]:
+            return {"account_id": f"{agent_id}@vault.example", "channel": channel}
+
+    got: list[Mapping[str, Any]] = []
+
+    async def look(ctx: PollContext[Any]) -> TickAck:
+        got.append(await ctx.host.credentials_get("google"))
+        return await nothing(ctx)
+
+    with caplog.at_level(logging.INFO, "credentials.audit"):
+        async with daemon(tmp_path, act=look, credentials=Vault()) as running:
+            await trio.sleep(1)
+            got.append(await running.runner.credentials.get("bob", "sms"))
+    assert got == [
+        {"account_id": "ana@vault.example", "channel": "google"},
+        {"account_id": "bob@vault.example", "channel": "sms"},
+    ]
+    assert [fields["fp"] for _, fields in audited(caplog)] == [
+        fingerprint("ana@vault.example"),
+        fingerprint("bob@vault.example"),
+    ]
+
+
+async def test_a_delivery_that_finds_no_account_is_a_refusal(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def elsewhere(_: PollContext[Any]) -> TickAck:
+        await trio.lowlevel.checkpoint()
+        return TickAck(deliver=[evolve(text("hello"), channel="whatsapp")])
+
+    async with daemon(tmp_path, act=elsewhere, agents={"ana": {"telegram": "ana_bot"}}):
+        await trio.sleep(1)
+    assert audited(caplog) == [
+        (
+            "WARNING",
+            {
+                "agent": "ana",
+                "channel": "whatsapp",
+                "fp": None,
+                "topic": "plugin.outbound.whatsapp",
+                "direction": "outbound",
+                "job_id": "inbox",
+            },
+        )
+    ]
+
+
+def test_credentials_are_there_while_the_runner_is_open() -> None:
+    with pytest.raises(RuntimeError, match="not open"):
+        _ = PollerRunner(CONFIG, broker=LocalBroker()).credentials
