@@ -56,11 +56,15 @@ def redirect(location: str, *, status: int = 302) -> Handler:
 
 @define(eq=False, kw_only=True)
 class Server:
-    """The running server. `routes` (by path) may be changed at any time; `requests` are those received, in order."""
+    """The running server. `routes` (by path) may be changed at any time; `requests` are those received, in order.
+
+    `otherwise` answers what has no route.
+    """
 
     scheme: str
     port: int
     routes: dict[str, Handler]
+    otherwise: Handler = Factory(lambda: _not_found)
     requests: list[Request] = Factory(list)
     connections: int = 0
 
@@ -75,7 +79,7 @@ class Server:
             async with stream:
                 while request := await _receive_request(connection, stream):
                     self.requests.append(request)
-                    if not await _answer(connection, request, self.routes.get(request.path, _not_found)):
+                    if not await _answer(connection, request, self.routes.get(request.path, self.otherwise)):
                         return
         except (trio.BrokenResourceError, h11.RemoteProtocolError):
             pass  # the client went away, as clients do

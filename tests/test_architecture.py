@@ -27,6 +27,7 @@ FLOORS: Final = (
     {"shapes"},
     {"runner"},
     {"builtins", "channels", "kinds"},
+    {"google"},
     {"host", "http"},
     {"store", "event"},
     {"broker"},
@@ -68,6 +69,7 @@ LOADED_WHEN_USED: Final = (
         "nats",
         "jsonschema",
     ),
+    *("authlib", "httpx2"),
     *("rich", "click", "pygments"),  # which httpx loads wherever they are installed
 )
 
