@@ -1,15 +1,13 @@
 """The accounts that agents act for, and what it takes to do so."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from nexo_poller import audit
-from nexo_poller.config.model import Config
+from nexo_poller.config.model import GOOGLE, Config
 from nexo_poller.errors import CredentialsMissing, HostError, NexoPollerError
-
-GOOGLE: Final = "google"
 
 
 class Credentials(Protocol):

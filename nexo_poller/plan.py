@@ -1,10 +1,13 @@
 """What a reload would do: two configurations in, a plan out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, frozen
 
 from nexo_poller.config.model import Config, JobSpec
+
+ProviderOf = Callable[[JobSpec], str | None]
 
 
 @frozen(kw_only=True)
@@ -17,13 +20,18 @@ class ReloadPlan:
     keep: tuple[str, ...]
 
 
-def plan(running: Config, wanted: Config) -> ReloadPlan:
+def no_provider(job: JobSpec) -> None:
+    """The provider of every job where there are none."""
+
+
+def plan(running: Config, wanted: Config, provider_of: ProviderOf = no_provider) -> ReloadPlan:
     """How to get from the `running` jobs to the `wanted` ones; ids are unique within each.
 
     A job is replaced when anything that it runs by differs, but for its `extra` (R4): its own entry, the accounts of its
-    agent, or a setting that it has no value of its own for. Its place in the file does not matter.
+    agent, the provider of language models that it asks (which `provider_of` knows), or a setting that it has no value of
+    its own for. Its place in the file does not matter.
     """
-    old, new = ({job.id: _runs_by(job, config) for job in config.jobs} for config in (running, wanted))
+    old, new = ({job.id: _runs_by(job, config, provider_of) for job in config.jobs} for config in (running, wanted))
     both = old.keys() & new.keys()
     return ReloadPlan(
         add=tuple(sorted(new.keys() - both)),
@@ -33,7 +41,7 @@ def plan(running: Config, wanted: Config) -> ReloadPlan:
     )
 
 
-def _runs_by(job: JobSpec, config: Config) -> tuple[Any, ...]:
+def _runs_by(job: JobSpec, config: Config, provider_of: ProviderOf) -> tuple[Any, ...]:
     settings = config.settings
     return (
         evolve(job, extra={}),
@@ -45,4 +53,6 @@ def _runs_by(job: JobSpec, config: Config) -> tuple[Any, ...]:
         settings.history_per_job,
         settings.max_pending_per_job,
         None if config.agents is None else config.agents.get(job.agent, {}),
+        [account for account in config.google_accounts if account.agent_id == job.agent],
+        None if (provider := provider_of(job)) is None else config.providers.get(provider),
     )

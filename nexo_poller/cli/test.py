@@ -57,8 +57,11 @@ async def try_out(runner: PollerRunner, job_id: str) -> DryRun:
 
 def only(job_id: str, config: Config) -> Config:
     """The configuration of this one job, without channels: nothing else is opened, or complained of."""
+    agents = {job.agent for job in config.jobs if job.id == job_id}
     return evolve(
         config,
+        agents=config.agents and {agent: bound for agent, bound in config.agents.items() if agent in agents},
+        google_accounts=tuple(account for account in config.google_accounts if account.agent_id in agents),
         jobs=tuple(job for job in config.jobs if job.id == job_id),
         rejected=tuple(job for job in config.rejected if job.id == job_id),
         channels={},

@@ -1,10 +1,11 @@
 """Jobs and the pollers of their kinds: what can be checked once the kinds are known."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 from attrs import frozen
 
+from nexo_poller.config.crosscheck import check_accounts
 from nexo_poller.config.fields import fields_of, is_config_class
 from nexo_poller.config.jobs import ReadEntry
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
@@ -22,6 +23,17 @@ Pollers = Mapping[str, Poller[Any]]
 Agents = Mapping[str, Mapping[str, str]] | None
 
 
+@frozen(kw_only=True)
+class Provided:
+    """What an embedder brings along, so that the configuration need not have it."""
+
+    has_credentials: bool = False
+    llm_providers: Collection[str] = ()
+
+
+NOTHING: Final = Provided()
+
+
 @frozen
 class BoundJob:
     """A job that can run: `config` is what the ticks of `poller` get."""
@@ -31,25 +43,28 @@ class BoundJob:
     config: Any
 
 
-def bind_jobs(config: Config, pollers: Pollers) -> tuple[list[BoundJob], list[RejectedJob]]:
+def bind_jobs(
+    config: Config, pollers: Pollers, provided: Provided = NOTHING
+) -> tuple[list[BoundJob], list[RejectedJob]]:
     """The jobs that can run, and all that cannot: those that reading the file rejected come first. Raises nothing."""
     mask = Mask(config.secrets)
     bound: list[BoundJob] = []
     rejected = list(config.rejected)
     for job in config.jobs:
         try:
-            bound.append(bind_job(job, pollers, config.agents))
+            bound.append(bind_job(job, pollers, config, provided))
         except ConfigError as error:
             problems = in_order(placed(error.problems, config.where, mask, job.id))
             rejected.append(RejectedJob(id=job.id, kind=job.kind, agent=job.agent, problems=problems))
     return bound, rejected
 
 
-def bind_job(job: JobSpec, pollers: Pollers, agents: Agents) -> BoundJob:
+def bind_job(job: JobSpec, pollers: Pollers, config: Config, provided: Provided = NOTHING) -> BoundJob:
     """The job with its poller and its typed config.
 
     Raises `ConfigError` with every problem, its key as in the job's document, if the kind is unknown, the config does
-    not fit it, or something is to be delivered on a channel that the job's agent is not bound to.
+    not fit it, its agent is not listed or bound to no account on a channel that it needs or delivers on, or it asks a
+    provider of language models that there is not.
     """
     problems: list[Problem] = []
     poller = typed = None
@@ -59,7 +74,11 @@ def bind_job(job: JobSpec, pollers: Pollers, agents: Agents) -> BoundJob:
     except ConfigError as error:
         problems += error.problems
     deliveries = [*_deliveries(job.failure_to, (*job.key, "failure_to")), *_deliveries(typed, (*job.key, "config"))]
-    problems += _channel_problems(job, deliveries, agents)
+    problems += _channel_problems(job, deliveries, config.agents)
+    if poller is not None and not provided.has_credentials:
+        problems += _account_problems(job, poller, config.agents)
+    if poller is not None and typed is not None:
+        problems += _provider_problems(job, asked(poller, typed), {*config.providers, *provided.llm_providers})
     if poller is None or problems:
         raise ConfigError(*problems)
     return BoundJob(job, poller, typed)
@@ -78,6 +97,26 @@ def structure_config(config: Mapping[str, Any], poller: Poller[C]) -> C:
     return typed
 
 
+def provider_of(job: JobSpec, pollers: Pollers) -> str | None:
+    """The provider of language models that the job asks; None for a job that asks none, or is wrong."""
+    poller = pollers.get(job.kind)
+    if poller is None or type(poller).llm_provider is Poller.llm_provider:
+        return None
+    try:
+        return asked(poller, structure_config(job.config, poller))
+    except ConfigError:
+        return None
+
+
+def asked(poller: Poller[C], config: C) -> str | None:
+    """What `llm_provider` says. Raises `ConfigError` if it fails, being somebody else's code."""
+    try:
+        return poller.llm_provider(config)
+    except Exception as error:
+        what = f"the kind '{poller.kind}' failed to name its provider: {type(error).__name__}: {error}"
+        raise ConfigError(Problem(what=what, remedy="report it to the author of the kind")) from error
+
+
 def check_reading(reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
     """Everything that is wrong with a file, its jobs' configs included, in the order of the file.
 
@@ -86,7 +125,13 @@ def check_reading(reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
     _, rejected = bind_jobs(reading.config, pollers)
     found_binding = [problem for job in rejected[len(reading.config.rejected) :] for problem in job.problems]
     found_in_faulty = [problem for entry in reading.faulty for problem in _config_problems(entry, reading, pollers)]
-    return in_order(merged(reading.problems, [*found_binding, *found_in_faulty]))
+    return in_order(merged(reading.problems, [*found_binding, *found_in_faulty, *_accounts_found(reading)]))
+
+
+def _accounts_found(reading: Reading) -> tuple[Problem, ...]:
+    """What is wrong with the accounts; nothing if they could not be read, which is said already."""
+    faulty = {problem.key[:1] for problem in reading.refusals}
+    return () if faulty & {(), ("agents",), ("google_auth",)} else check_accounts(reading.config)
 
 
 def _config_problems(entry: ReadEntry, reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
@@ -139,7 +184,7 @@ def _deliveries(value: Any, key: Key) -> Iterator[tuple[Key, Deliver]]:
 def _channel_problems(job: JobSpec, deliveries: list[tuple[Key, Deliver]], agents: Agents) -> Iterator[Problem]:
     for key, deliver in deliveries:
         yield from rebased(channel_problems(deliver.channel), (*key, "channel"))
-    if not deliveries or agents is None:
+    if agents is None:
         return
     if job.agent not in agents:
         hint = did_you_mean(job.agent, agents)
@@ -155,3 +200,27 @@ def _channel_problems(job: JobSpec, deliveries: list[tuple[Key, Deliver]], agent
                 remedy=f"add '{deliver.channel}: <account>' to its credentials{f'; {hint}' if hint else ''}",
                 key=(*key, "channel"),
             )
+
+
+def _account_problems(job: JobSpec, poller: Poller[Any], agents: Agents) -> Iterator[Problem]:
+    """What the kind needs to act for the agent, and is not there."""
+    if agents is not None and job.agent not in agents:
+        return  # which is said already
+    accounts = {} if agents is None else agents[job.agent]
+    for channel in poller.channels:
+        if channel not in accounts:
+            yield Problem(
+                what=f"the kind '{job.kind}' needs an account on channel '{channel}', and agent '{job.agent}' has none",
+                remedy=f"add '{channel}: <account>' to its credentials under agents:",
+                key=(*job.key, "agent"),
+            )
+
+
+def _provider_problems(job: JobSpec, provider: str | None, known: Collection[str]) -> Iterator[Problem]:
+    if provider is not None and provider not in known:
+        hint = did_you_mean(provider, known)
+        remedy = f"there are {', '.join(sorted(known)) or 'none'}; add it under providers:" + (
+            f"; {hint}" if hint else ""
+        )
+        what = f"the provider '{provider}' of language models is not listed"
+        yield Problem(what=what, remedy=remedy, key=(*job.key, "config", "llm", "provider"))

@@ -13,15 +13,6 @@ NEWLINE: Final = "\n"
 PARSED_HERE: Final = 256 * 1024  # characters that take about half a second (O4)
 
 
-def find_file(path: Path) -> Path | None:
-    """The configuration file at `path`, or in the folder `path`; None if there is none (R2)."""
-    try:
-        file = path / FILE_NAME if path.is_dir() else path
-        return file if file.exists() else None
-    except OSError:
-        return path  # reading it will tell why
-
-
 def read_document(file: Path) -> Document:
     """The parsed file. Whatever keeps it from being read is the one problem of a document without a value."""
     name = str(file)

@@ -33,16 +33,22 @@ class ReadEntry:
         return value if isinstance(value, str) else ""
 
 
-def read_jobs(entries: Sequence[Any], found: Iterable[Problem], where: Where) -> list[ReadEntry]:
+def read_jobs(entries: Sequence[Any], found: Iterable[Problem]) -> list[ReadEntry]:
     """Every entry, in order. `found` are the problems of all of them that are known already."""
+    known = by_job(found)
+    return [read_job(entry, (*JOBS, index), known[*JOBS, index]) for index, entry in enumerate(entries)]
+
+
+def by_job(found: Iterable[Problem]) -> defaultdict[Key, list[Problem]]:
+    """The problems of each job, by its key."""
     known: defaultdict[Key, list[Problem]] = defaultdict(list)
     for problem in found:
         known[problem.key[: len(JOBS) + 1]].append(problem)
-    read = [_read_job(entry, (*JOBS, index), known[*JOBS, index]) for index, entry in enumerate(entries)]
-    return _identified(read, where)
+    return known
 
 
-def _read_job(entry: Any, key: Key, found: Sequence[Problem]) -> ReadEntry:
+def read_job(entry: Any, key: Key, found: Sequence[Problem]) -> ReadEntry:
+    """One entry, of which `found` are the problems that are known already."""
     identity = entry.get("id") if isinstance(entry, Mapping) else None
     read = ReadEntry(key=key, entry=entry, id=identity if is_job_id(identity) else None)
     try:
@@ -73,19 +79,19 @@ def _seconds(number: float | None) -> timedelta | None:
     return None if number is None else timedelta(seconds=number)
 
 
-def _identified(entries: Sequence[ReadEntry], where: Where) -> list[ReadEntry]:
+def identified(entries: Sequence[ReadEntry], where: Where) -> list[ReadEntry]:
     """The entries; those that share an id have none, and all but the first of them have a problem."""
     uses = Counter(entry.id for entry in entries)
     first: dict[str, ReadEntry] = {}
-    identified = []
+    told = []
     for entry in entries:
         if entry.id is None or uses[entry.id] == 1:
-            identified.append(entry)
+            told.append(entry)
             continue
         problems = entry.problems
         taken = first.setdefault(entry.id, entry)
         if taken is not entry:
             what = f"the id '{entry.id}' belongs to the job at {where((*taken.key, 'id'))} already"
             problems += (Problem(what=what, remedy="give each job an id of its own", key=(*entry.key, "id")),)
-        identified.append(evolve(entry, id=None, spec=None, problems=problems))
-    return identified
+        told.append(evolve(entry, id=None, spec=None, problems=problems))
+    return told

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import Factory, field, frozen
 from attrs.validators import ge, gt, le
@@ -15,6 +15,7 @@ from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
 from nexo_poller.timetable import Misfire
 
+GOOGLE: Final = "google"  # the channel of Google accounts
 ApiFlavor = Literal["openai_compat", "anthropic_messages"]
 NO_TIME = timedelta()
 DEFAULT_BIND = TcpBind("127.0.0.1", 9091)

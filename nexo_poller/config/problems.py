@@ -49,9 +49,10 @@ def placed(problems: Iterable[Problem], where: Where, mask: Mask, job: str | Non
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems in the order of their file; those without a place come first."""
+    """The problems file by file, and in the order of each; those without a place come first."""
     return tuple(sorted(problems, key=_position))
 
 
-def _position(problem: Problem) -> tuple[int, ...]:
-    return tuple(map(int, problem.where.rsplit(":", 2)[1:]))
+def _position(problem: Problem) -> tuple[str, tuple[int, ...]]:
+    file, *line_and_column = problem.where.rsplit(":", 2)
+    return file, tuple(map(int, line_and_column))

@@ -1,29 +1,32 @@
 """From a path to a configuration, and to everything that is wrong with it, in one go."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
-from nexo_poller.config.document import Document
-from nexo_poller.config.files import find_file, read_document
-from nexo_poller.config.interpolation import Interpolation
-from nexo_poller.config.jobs import JOBS, ReadEntry, read_jobs
-from nexo_poller.config.model import Config, RejectedJob
+from nexo_poller.config.folder import agent_files, find_file, old_gmail, other_files
+from nexo_poller.config.jobs import JOBS, ReadEntry, identified, read_jobs
+from nexo_poller.config.model import AdminSettings, Config, RejectedJob
+from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
-from nexo_poller.config.sections import AdminSection, File, PollersSection
+from nexo_poller.config.sections import AdminSection, Beside, File, PollersSection
+from nexo_poller.config.source import Source, read_agents, read_source
 from nexo_poller.config.structuring import structure
+from nexo_poller.config.together import Part, Places, Together, together
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import SHORTEST_SECRET, Mask
 from nexo_poller.schedule import At
 
+S = TypeVar("S", File, Beside)
+
 
 @frozen(kw_only=True)
 class Reading:
-    """What a file says. With `refusals` it must not be used; `config` then holds what could be read of it.
+    """What a file, or a folder, says. With `refusals` it must not be used; `config` then holds what could be read of it.
 
     `faulty` are the entries of `jobs:` that cannot run, for those who want to know what else is wrong with them.
     """
@@ -48,6 +51,8 @@ class Reading:
 def load_config(path: Path, env: Mapping[str, str] = os.environ) -> Config | None:
     """The configuration in the file at `path`, or in `pollers.yaml` in the folder `path`; None if there is none (R2).
 
+    What stands beside a `pollers.yaml` belongs to it, see `folder`; a file of another name stands alone.
+
     Faults inside one well-identified job are in `Config.rejected`; for all others this raises `ConfigError` with every
     problem of the file. Blocks while it reads: a file of 10 MB can take half a minute, in a process of its own.
     """
@@ -60,27 +65,35 @@ def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetim
     file = find_file(path)
     if file is None:
         return None
-    document = read_document(file)
-    interpolation = Interpolation(env=env, folder=file.parent)
-    value = interpolation.resolve({} if document.value is None else document.value)
-    return _read(document, value, interpolation, now)
+    main = _part(read_source(file, env), File)
+    beside = [
+        *(_part(read_agents(other, env), Beside) for other in agent_files(file)),
+        *(_part(read_source(other, env), Beside) for other in other_files(file)),
+    ]
+    old = old_gmail(file)
+    return _read(main, beside, read_source(old, env) if old else None, now)
 
 
-def _read(document: Document, value: Any, interpolation: Interpolation, now: datetime | None) -> Reading:
-    secrets = frozenset(secret for secret in interpolation.secrets if len(secret) >= SHORTEST_SECRET)
+def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, now: datetime | None) -> Reading:
+    places = Places(main.source.lines)
+    shared = together([main, *beside], places)
+    found = main.source.problems
+    entries = read_jobs(_job_entries(main.source.value), filter(_is_in_job, found))
+    moved = WithOldJobs(together=shared)
+    if old is not None:
+        moved = with_old_jobs(old, shared, {entry.id for entry in entries if entry.id}, places)
+        shared = moved.together
+    entries = identified([*entries, *moved.entries], places)
+    admin = (main.sections.admin or AdminSection()).settings()
+    secrets = _secrets([main.source, *(part.source for part in beside), *([old] if old else [])], shared, admin)
     mask = Mask(secrets)
-    found = merged(document.problems, interpolation.problems)
-    sections, faults = _sections(value)
-    admin = (sections.admin or AdminSection()).settings()
-    refusals = merged((problem for problem in found if not _is_in_job(problem)), faults)
-    entries = read_jobs(_job_entries(value), filter(_is_in_job, found), document.lines.where)
 
     def placed_in(entry: ReadEntry, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-        return placed(problems, document.lines.where, mask, entry.text("id") or None)
+        return placed(problems, places, mask, entry.text("id") or None)
 
     return Reading(
         config=Config(
-            settings=(sections.pollers or PollersSection()).settings(),
+            settings=(main.sections.pollers or PollersSection()).settings(),
             admin=admin,
             jobs=tuple(entry.spec for entry in entries if entry.spec),
             rejected=tuple(
@@ -93,34 +106,54 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
                 for entry in entries
                 if entry.id and not entry.spec
             ),
-            agents=None
-            if sections.agents is None
-            else {agent.id: agent.credentials or {} for agent in sections.agents},
-            channels=sections.channels or {},
-            secrets=secrets if admin.token is None else secrets | {admin.token},
-            warnings=tuple(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
-            where=document.lines.where,
+            agents=shared.agents,
+            channels=main.sections.channels or {},
+            google_accounts=shared.google_accounts,
+            providers=shared.providers,
+            secrets=secrets,
+            warnings=(
+                *placed(moved.warnings, places, mask),
+                *(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
+            ),
+            where=places,
         ),
         refusals=(
-            *placed(refusals, document.lines.where, mask),
+            *placed(
+                merged((problem for problem in found if not _is_in_job(problem)), main.faults), places.main.where, mask
+            ),
+            *(problem for part in beside for problem in _refusals(part, mask)),
+            *placed((*shared.twice, *moved.refusals), places, mask),
             *(problem for entry in entries if not entry.id for problem in placed_in(entry, entry.problems)),
         ),
         faulty=tuple(entry for entry in entries if not entry.spec),
     )
 
 
+def _refusals(part: Part[Beside], mask: Mask) -> tuple[Problem, ...]:
+    return placed(merged(part.source.problems, part.faults), part.source.lines.where, mask)
+
+
+def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) -> frozenset[str]:
+    """What must be masked. An account that is called like an agent betrays nothing, and the agent must be named."""
+    interpolated = {secret for source in sources for secret in source.secrets}
+    keys = {provider.api_key for provider in shared.providers.values()}
+    accounts = {account.id for account in shared.google_accounts} - {one.agent_id for one in shared.google_accounts}
+    long_enough = (secret for secret in (*interpolated, *keys, *accounts) if secret and len(secret) >= SHORTEST_SECRET)
+    return frozenset((*long_enough, *([] if admin.token is None else [admin.token])))
+
+
 def _is_in_job(problem: Problem) -> bool:
     return problem.key[: len(JOBS)] == JOBS and len(problem.key) > len(JOBS)
 
 
-def _sections(value: Any) -> tuple[File, tuple[Problem, ...]]:
-    """The sections, or those of them that are sound, for what else can be told by them; and all problems."""
+def _part(source: Source, sections: type[S]) -> Part[S]:
+    """The sections of a file, or those of them that are sound, for what else can be told by them; and all problems."""
     try:
-        return structure(value, File), ()
+        return Part(source=source, sections=structure(source.value, sections))
     except ConfigError as error:
-        faulty = {problem.key[:1] for problem in error.problems}
+        faulty, value = {problem.key[:1] for problem in error.problems}, source.value
         sound = {key: section for key, section in value.items() if (key,) not in faulty} if () not in faulty else {}
-        return structure(sound, File), error.problems
+        return Part(source=source, sections=structure(sound, sections), faults=error.problems)
 
 
 def _job_entries(value: Any) -> list[Any]:

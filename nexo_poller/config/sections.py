@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import field, frozen
 from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
 
+from nexo_poller.config.accounts import GoogleAuthSection, ProviderEntry, RetryEntry, check_provider_names
 from nexo_poller.config.binds import parse_bind
 from nexo_poller.config.model import AdminSettings, Settings
 from nexo_poller.config.names import (
@@ -117,20 +118,28 @@ class AgentEntry:
     credentials: Mapping[str, str] | None = field(default=None, validator=optional(check_credentials))
 
 
-def _check_agents(_: Any, __: Any, agents: Sequence[AgentEntry]) -> None:
-    ids = [agent.id for agent in agents]
-    twice = [index for index, agent_id in enumerate(ids) if agent_id in ids[:index]]
-    if twice:
-        what, remedy = "the agent '{}' is listed twice", "put all of its credentials under one entry"
-        raise ConfigError(*(Problem(what=what.format(ids[i]), remedy=remedy, key=(i, "id")) for i in twice))
-
-
 @frozen(kw_only=True)
 class File:
     """The whole file. `schema_version` is there for other programs and is ignored."""
 
     pollers: PollersSection | None = None
     admin: AdminSection | None = None
-    agents: Sequence[AgentEntry] | None = field(default=None, validator=optional(_check_agents))
+    agents: Sequence[AgentEntry] | None = None
     channels: Mapping[str, str] | None = field(default=None, validator=optional(check_routes))
+    google_auth: GoogleAuthSection | None = None
+    providers: Mapping[str, ProviderEntry] | None = field(default=None, validator=optional(check_provider_names))
+    retry: RetryEntry | None = None
     schema_version: Any = None
+
+
+@frozen(kw_only=True)
+class Beside:
+    """A file beside it, with sections that may stand in either. The keys after `retry` are for other programs."""
+
+    agents: Sequence[AgentEntry] | None = None
+    google_auth: GoogleAuthSection | None = None
+    providers: Mapping[str, ProviderEntry] | None = field(default=None, validator=optional(check_provider_names))
+    retry: RetryEntry | None = None
+    schema_version: Any = None
+    context_optimization: Any = None
+    tenants: Any = None

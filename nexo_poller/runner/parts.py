@@ -13,6 +13,7 @@ from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials, Credentials
+from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import Mask, header_values
 from nexo_poller.poller import Poller
 from nexo_poller.runner.counting import Counting
@@ -27,7 +28,7 @@ from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.timetable import Timetable
 
 if TYPE_CHECKING:  # httpx loads rich where it is installed, and takes as long as all the rest
-    from nexo_poller.config.binding import BoundJob
+    from nexo_poller.config.binding import BoundJob, Provided
     from nexo_poller.http.pools import HttpPools
 
 StatesOf = Callable[[Store, Sequence[Registration]], Awaitable[Mapping[str, JobState]]]
@@ -47,6 +48,13 @@ class Given:
     http: "HttpPools | None"
     credentials: Credentials | None
     feed: Feed
+
+    @property
+    def provided(self) -> "Provided":
+        """What the configuration need not have."""
+        from nexo_poller.config.binding import Provided
+
+        return Provided(has_credentials=self.credentials is not None)
 
 
 @define(eq=False, kw_only=True)
@@ -76,16 +84,18 @@ class Parts:
 async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of: StatesOf) -> AsyncIterator[Parts]:
     """Everything that jobs need, open during the block; `states_of` is `enlisted`, or `as_found`.
 
-    Raises `ConfigError` for channels that cannot be used, `StoreError` if the store cannot be opened.
+    Raises `ConfigError` for accounts, secrets and channels that cannot be used, `StoreError` if the store cannot be opened.
     """
     from nexo_poller.channels import open_channels
     from nexo_poller.config.binding import bind_jobs
     from nexo_poller.http.pools import HttpPools
 
     config, clock, broker = given.config, given.clock, given.broker
-    bound, rejected = bind_jobs(config, pollers)
+    bound, rejected = bind_jobs(config, pollers, given.provided)
     for job in rejected:
         log.error("rejected: %s", "\n".join(map(str, job.problems)))
+    if problems := account_problems(config, given):
+        raise ConfigError(*problems)
     async with AsyncExitStack() as stack:
         for poller in pollers.values():
             await stack.enter_async_context(poller.lifespan(clock))
@@ -163,6 +173,13 @@ def registration(spec: JobSpec, default_jitter: timedelta) -> Registration:
     jitter = default_jitter if spec.schedule.jitter is None else spec.schedule.jitter
     timetable = Timetable(job_id=spec.id, schedule=spec.schedule, jitter=jitter, misfire=spec.misfire)
     return Registration(timetable=timetable, paused_on_boot=spec.paused_on_boot)
+
+
+def account_problems(config: Config, given: Given) -> tuple[Problem, ...]:
+    """What is wrong with the accounts of the configuration, if they are to be used."""
+    from nexo_poller.config.crosscheck import check_accounts
+
+    return () if given.credentials else check_accounts(config)
 
 
 def credentials_of(config: Config, given: Given) -> Credentials:

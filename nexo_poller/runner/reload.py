@@ -22,7 +22,7 @@ from nexo_poller.errors import ConfigError, JobRefused, Problem
 from nexo_poller.masking import Mask
 from nexo_poller.plan import ReloadPlan
 from nexo_poller.runner.job import RunningJob
-from nexo_poller.runner.parts import Parts, credentials_of, enlisted_job, registration, secrets_of
+from nexo_poller.runner.parts import Parts, account_problems, credentials_of, enlisted_job, registration, secrets_of
 
 if TYPE_CHECKING:
     from nexo_poller.config.binding import BoundJob, Pollers
@@ -35,9 +35,10 @@ def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") 
     """The jobs to start, bound to their pollers. Raises `ConfigError` with everything that is in the way."""
     from nexo_poller.config.binding import bind_jobs
 
-    new = {*plan.add, *plan.replace}
-    bound, rejected = bind_jobs(evolve(wanted, jobs=tuple(job for job in wanted.jobs if job.id in new)), pollers)
-    problems = [problem for job in rejected for problem in job.problems]
+    new, given = {*plan.add, *plan.replace}, parts.given
+    jobs = tuple(job for job in wanted.jobs if job.id in new)
+    bound, rejected = bind_jobs(evolve(wanted, jobs=jobs), pollers, given.provided)
+    problems = [*(problem for job in rejected for problem in job.problems), *account_problems(wanted, given)]
     running = parts.config
     if running.settings.state_db != wanted.settings.state_db:
         problems.append(Problem(what="`pollers.state_db` was changed", remedy=RESTART))

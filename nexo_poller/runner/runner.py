@@ -111,8 +111,8 @@ class PollerRunner:
 
         runner = cls(load_config(Path(path)), **parts)
         runner.source = partial(load_config, Path(path))
-        for problem in runner.register_installed():
-            log.error("%s", problem)
+        for problem in (*(runner.config.warnings if runner.config else ()), *runner.register_installed()):
+            log.log(logging.WARNING if problem.is_warning else logging.ERROR, "%s", problem)
         return runner
 
     def register(self, poller: Poller[Any]) -> Self:
@@ -154,7 +154,8 @@ class PollerRunner:
         Jobs that are rejected are logged and listed, and the others run. Without a configuration, or with `enabled:
         false`, this reports started and returns.
 
-        Raises `StoreError` if the store cannot be opened; `StoreRefused` if it turns out damaged later; `RuntimeError`
+        Raises `ConfigError` for accounts, secrets and channels that cannot be used, with every problem; `StoreError` if the
+        store cannot be opened; `StoreRefused` if it turns out damaged later; `RuntimeError`
         if the runner serves already, or is `opened`. What is raised while jobs run comes in exception groups, as from
         any nursery.
         """
@@ -430,7 +431,10 @@ class PollerRunner:
             self._is_open = False
 
     def _planned(self, parts: Parts, config: Config) -> ReloadPlan:
-        return plan(evolve(parts.config, jobs=tuple(job.spec for job in parts.bound)), config)
+        from nexo_poller.config.binding import provider_of
+
+        running = evolve(parts.config, jobs=tuple(job.spec for job in parts.bound))
+        return plan(running, config, partial(provider_of, pollers=self._pollers))
 
     async def _reload(self, config: Config) -> ReloadPlan:
         async with self._reloading:

@@ -188,9 +188,9 @@ def test_every_problem_is_reported_in_one_go_with_its_place(tmp_path: Path) -> N
         f"27:12: job 'a space': the id 'a space' is not allowed ({ID_RULE})",
         "28:7: the key 'id' is missing (add 'id: …')",
         f"29:7: the value must be a mapping, not the number 5 (its keys are {entry})",
-        "33:10: the agent 'ana' is listed twice (put all of its credentials under one entry)",
+        f"33:5: the agent 'ana' stands at {file}:32:5 already (remove one of the two)",
         "34:22: what 'telegram' is sent to is no sink (write stdout, an http(s):// URL or another URL)",
-        "35:1: unknown key 'polers' (remove it; known keys: pollers, admin, agents, channels, schema_version)",
+        "35:1: unknown key 'polers' (did you mean 'providers'?)",
     ]  # fmt: skip
 
 

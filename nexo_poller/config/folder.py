@@ -1,0 +1,53 @@
+"""Which files make up a configuration: the one that was named, and those of older programs beside a `pollers.yaml`.
+
+    pollers.yaml               everything may stand here
+    agents.yaml, agents.d/*    `agents:`
+    plugins/google-auth.yaml   `google_auth:`
+    llm.yaml                   `providers:` and `retry:`
+    plugins/gmail-poller.yaml  jobs of a program that is no more
+
+A file of any other name stands alone.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from nexo_poller.config.files import FILE_NAME
+
+AGENTS: Final = ("agents.yaml", "agents.d/*.yaml")
+OTHERS: Final = ("plugins/google-auth.yaml", "llm.yaml")
+OLD_GMAIL: Final = "plugins/gmail-poller.yaml"
+
+
+def find_file(path: Path) -> Path | None:
+    """The configuration file at `path`, or in the folder `path`; None if there is none (R2).
+
+    A folder that has an old `gmail-poller.yaml` counts as one whose `pollers.yaml` is empty.
+    """
+    try:
+        file = path / FILE_NAME if path.is_dir() else path
+        return file if file.exists() or (path.is_dir() and old_gmail(file)) else None
+    except OSError:
+        return path  # reading it will tell why
+
+
+def agent_files(file: Path) -> Iterator[Path]:
+    """The files beside `file` that list agents, in the order of their names."""
+    return _beside(file, *AGENTS)
+
+
+def other_files(file: Path) -> Iterator[Path]:
+    """The files beside `file` that list Google accounts and providers."""
+    return _beside(file, *OTHERS)
+
+
+def old_gmail(file: Path) -> Path | None:
+    """The old file with Gmail jobs beside `file`."""
+    return next(_beside(file, OLD_GMAIL), None)
+
+
+def _beside(file: Path, *patterns: str) -> Iterator[Path]:
+    if file.name == FILE_NAME:
+        for pattern in patterns:
+            yield from sorted(file.parent.glob(pattern))
