@@ -33,6 +33,13 @@ class ReadEntry:
         return value if isinstance(value, str) else ""
 
 
+def job_entries(value: Any) -> list[Any]:
+    """The entries of `jobs:` in the value of a file, whatever else may be wrong with it."""
+    for step in JOBS:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value if isinstance(value, list) else []
+
+
 def read_jobs(entries: Sequence[Any], found: Iterable[Problem]) -> list[ReadEntry]:
     """Every entry, in order. `found` are the problems of all of them that are known already."""
     known = by_job(found)

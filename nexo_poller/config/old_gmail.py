@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
-from attrs.validators import ge, le, matches_re
+from attrs.validators import ge, le
 
 from nexo_poller.config.model import GoogleAccount
 from nexo_poller.config.problems import Key
@@ -35,6 +35,12 @@ _SUBJECT: Final = re.compile(r"plugin\.outbound\.(?P<channel>[^.]+)(\.(?P<instan
 _SECS: Final[Any] = [ge(0), le(TEN_YEARS_SECS)]
 
 
+def _check_subject(_: Any, __: Any, subject: str) -> None:
+    if not _SUBJECT.fullmatch(subject):
+        remedy = "write plugin.outbound.<channel>.<account>"
+        raise ConfigError(Problem(what="'forward_to_subject' names no channel", remedy=remedy))
+
+
 @frozen(kw_only=True)
 class OldJob:
     """An entry of the old `jobs:`. What becomes part of a job's `config` is looked at there."""
@@ -42,7 +48,7 @@ class OldJob:
     name: str
     query: str
     message_template: str
-    forward_to_subject: str = field(validator=matches_re(_SUBJECT))
+    forward_to_subject: str = field(validator=_check_subject)
     forward_to: str
     account: str = field(default=ONLY_ACCOUNT, repr=False)
     interval_secs: float | None = None

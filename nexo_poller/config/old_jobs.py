@@ -45,7 +45,7 @@ def with_old_jobs(source: Source, together: Together, taken: Collection[str], pl
     translated = list(translate(section))
     for old in translated:
         places.routes |= {part: (source.lines, whence) for part, whence in routes(old.key)}
-        told.append(_told(old, taken))
+        told += _told(old, taken)
         if old.id not in taken and (old.entry or old.problems):
             entries.append(_read(old, known[old.key]))
     completed = _completed(together, section, translated, source, places)
@@ -61,17 +61,17 @@ def _read(old: Translated, found: Sequence[Problem]) -> ReadEntry:
     return ReadEntry(key=old.key, entry={"id": old.id, "kind": "gmail"}, id=identity, problems=problems)
 
 
-def _told(old: Translated, taken: Collection[str]) -> Problem:
-    """What becomes of the old job."""
+def _told(old: Translated, taken: Collection[str]) -> Iterator[Problem]:
+    """A warning about what becomes of the old job; a faulty one has its problems."""
     if old.id in taken:
         what, remedy = f"the job '{old.id}' runs instead of the old '{old.name}'", "delete the old one"
     elif old.entry is not None:
         what, remedy = f"the old job '{old.name}' runs as '{old.id}'", MOVE
     elif old.problems:
-        what, remedy = f"the old job '{old.name}' cannot run as '{old.id}'", "mend it, or delete it"
+        return
     else:
         what, remedy = f"the old job '{old.name}' is left out: its account is not listed", "list it under accounts:"
-    return Problem(what=what, remedy=remedy, key=old.key, is_warning=True)
+    yield Problem(what=what, remedy=remedy, key=old.key, is_warning=True)
 
 
 def _completed(

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import frozen
 
 from nexo_poller.config.folder import agent_files, find_file, old_gmail, other_files
-from nexo_poller.config.jobs import JOBS, ReadEntry, identified, read_jobs
+from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
 from nexo_poller.config.model import AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
@@ -78,7 +78,7 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
     places = Places(main.source.lines)
     shared = together([main, *beside], places)
     found = main.source.problems
-    entries = read_jobs(_job_entries(main.source.value), filter(_is_in_job, found))
+    entries = read_jobs(job_entries(main.source.value), filter(_is_in_job, found))
     moved = WithOldJobs(together=shared)
     if old is not None:
         moved = with_old_jobs(old, shared, {entry.id for entry in entries if entry.id}, places)
@@ -154,13 +154,6 @@ def _part(source: Source, sections: type[S]) -> Part[S]:
         faulty, value = {problem.key[:1] for problem in error.problems}, source.value
         sound = {key: section for key, section in value.items() if (key,) not in faulty} if () not in faulty else {}
         return Part(source=source, sections=structure(sound, sections), faults=error.problems)
-
-
-def _job_entries(value: Any) -> list[Any]:
-    """The entries of `jobs:`, also of a file whose other sections are faulty."""
-    for step in JOBS:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value if isinstance(value, list) else []
 
 
 def _warnings(entry: ReadEntry, now: datetime | None) -> Iterator[Problem]:

@@ -1,0 +1,148 @@
+"""Moving the jobs of an old `gmail-poller.yaml` into `pollers.yaml`, whose comments and other lines stay.
+
+What was `${…}` stays so; only the paths of `${file:…}` change, since they are relative to another folder now. The new
+text is read again before anybody sees it: every job in it must be what it was.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.util import load_yaml_guess_indent
+
+from nexo_poller.config.files import read_document
+from nexo_poller.config.folder import find_file, old_gmail
+from nexo_poller.config.interpolation import Interpolation
+from nexo_poller.config.jobs import job_entries, read_jobs
+from nexo_poller.config.model import Config, JobSpec
+from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, job_entry
+from nexo_poller.config.reading import read_config
+from nexo_poller.config.source import read_source
+from nexo_poller.config.yaml_text import parse_yaml
+from nexo_poller.errors import ConfigError, Problem
+
+NO_FOLDING: Final = 1_000_000
+_INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
+_FILE: Final = re.compile(r"(?P<before>(?<!\$)\$\{file:)(?!/)")
+
+
+@frozen(kw_only=True)
+class Migration:
+    """`file` before and after; `ids` are the jobs that are new in it. Nothing is written yet."""
+
+    file: Path
+    old_file: Path
+    before: str
+    after: str
+    ids: tuple[str, ...]
+    config: Config
+
+
+def migration(path: Path, env: Mapping[str, str] = os.environ) -> Migration | None:
+    """What would move; None if there is no configuration at `path`, or no old file beside it.
+
+    Raises `ConfigError` with every problem if the configuration is refused, or cannot be rewritten.
+    """
+    file = find_file(path)
+    old_file = None if file is None else old_gmail(file)
+    reading = None if old_file is None else read_config(path, env)
+    if file is None or old_file is None or reading is None:
+        return None
+    config = reading.accepted()
+    before = file.read_text(encoding="utf-8-sig") if file.exists() else ""
+    moving = [job for job in config.jobs if job.key[: len(JOBS)] == JOBS]
+    entries = [*_entries(moving, old_file, env)]
+    after = _with_jobs(before, entries) if entries else before
+    ids = tuple(job.id for job in moving)
+    migrated = Migration(file=file, old_file=old_file, before=before, after=after, ids=ids, config=config)
+    _check(migrated, env)
+    return migrated
+
+
+def write_text(file: Path, text: str) -> None:
+    """Replace the file's text: whoever reads it sees the old or the new, and a crash leaves one of them."""
+    file = file.resolve()
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with beside.open("x", encoding="utf-8") as opened:
+            if file.exists():
+                os.fchmod(opened.fileno(), file.stat().st_mode)
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _entries(moving: list[JobSpec], old_file: Path, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The entries of `jobs:`, with every `${…}` as it was."""
+    raw, resolved = read_document(old_file).value["gmail_poller"], read_source(old_file, env).value["gmail_poller"]
+    agents = {
+        account["id"]: written.get("agent_id") or written["id"]
+        for account, written in zip(resolved.get("accounts") or (), raw.get("accounts") or (), strict=True)
+    }
+    for job in moving:
+        n = job.key[len(JOBS)]
+        agent = agents.get(resolved["jobs"][n].get("account", ONLY_ACCOUNT), job.agent)
+        entry = job_entry(raw["jobs"][n], job.id, agent, raw.get("interval_secs", DEFAULT_SECS))
+        yield _moved(entry, old_file.parent.name)
+
+
+def _moved(value: Any, folder: str) -> Any:
+    """`value` as it must be written one folder above `folder`."""
+    match value:
+        case dict():
+            return {key: _moved(inner, folder) for key, inner in value.items()}
+        case list():
+            return [_moved(inner, folder) for inner in value]
+        case str():
+            text = _FILE.sub(rf"\g<before>{folder}/", value)
+            return LiteralScalarString(text) if "\n" in text else text
+        case _:
+            return value
+
+
+def _with_jobs(text: str, entries: list[dict[str, Any]]) -> str:
+    """`text` with these entries at the end of its jobs."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = NO_FOLDING
+    document, sequence, offset = load_yaml_guess_indent(text, yaml=yaml)
+    mapping = _INDENTED.search(text)
+    if offset is not None and offset >= 0:
+        yaml.indent(sequence=sequence, offset=offset)
+    yaml.indent(mapping=len(mapping[1]) if mapping else 2)
+    document = {} if document is None else document
+    if not document.get("pollers"):
+        document["pollers"] = {}
+    if not document["pollers"].get("jobs"):
+        document["pollers"]["jobs"] = []
+    document["pollers"]["jobs"].extend(entries)
+    stream = StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _check(migrated: Migration, env: Mapping[str, str]) -> None:
+    """Raise `ConfigError` unless the new text says what was said before, and has the old jobs as they run now."""
+    interpolation = Interpolation(env=env, folder=migrated.file.parent)
+    before, after = (
+        interpolation.resolve(parse_yaml(text, str(migrated.file)).value or {})
+        for text in (migrated.before, migrated.after)
+    )
+    now = {entry.id: entry.spec for entry in read_jobs(job_entries(after), ())}
+    if _but_for_jobs(before) != _but_for_jobs(after) or any(now.get(job.id) != job for job in migrated.config.jobs):
+        what = "it cannot be rewritten without changing what it says"
+        remedy = f"write the jobs of {migrated.old_file} into it by hand"
+        raise ConfigError(Problem(what=what, remedy=remedy, where=f"{migrated.file}:1:1"))
+
+
+def _but_for_jobs(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {**value, "pollers": {key: inner for key, inner in (value.get("pollers") or {}).items() if key != "jobs"}}
