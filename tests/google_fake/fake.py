@@ -69,6 +69,16 @@ class GoogleFake:
     waiting: dict[str, int] = Factory(dict)
     _more: trio.Event = field(factory=trio.Event)
 
+    @classmethod
+    def offline(cls, clock: Clock, origin: str = "http://google.test") -> "GoogleFake":
+        """One that nobody reaches but through its `transport`, or through a server at `origin`."""
+        oauth = OAuth(
+            now=clock.now,
+            client_id="1234567890-fake.apps.googleusercontent.com",
+            client_secret="GOCSPX-fake-client-secret",
+        )
+        return cls(origin=origin, clock=clock, oauth=oauth)
+
     @property
     def endpoints(self) -> GoogleEndpoints:
         """Where its APIs are."""
@@ -267,15 +277,7 @@ def _play(method: str, account: Account, path: Mapping[str, str], query: Query, 
 async def google_fake(clock: Clock = SYSTEM_CLOCK) -> AsyncIterator[GoogleFake]:
     """A Google on a free port of 127.0.0.1 for as long as the block lasts; `clock` is what its tokens expire by."""
     async with http_server() as server:
-        google = GoogleFake(
-            origin=server.url("").removesuffix("/"),
-            clock=clock,
-            oauth=OAuth(
-                now=clock.now,
-                client_id="1234567890-fake.apps.googleusercontent.com",
-                client_secret="GOCSPX-fake-client-secret",
-            ),
-        )
+        google = GoogleFake.offline(clock, server.url(""))
         server.otherwise = google.handle
         yield google
     assert google.refused == [], google.refused
