@@ -1,6 +1,7 @@
 """`nexo-poller migrate gmail`: out of the files of programs that are no more."""
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -34,15 +35,22 @@ def gmail(path: Path, dry_run: bool) -> None:
         raise Refused from None
     if migrated is None:
         raise NoConfiguration(path / "plugins" / "gmail-poller.yaml")
-    if not migrated.ids:
-        click.echo(f"nothing is left to move; delete {migrated.old_file}")
-    elif dry_run:
-        click.echo(change(migrated))
-    else:
+    if dry_run:
+        click.echo(change(migrated) or "nothing would change")
+        return
+    if migrated.ids:
         write_text(migrated.file, migrated.after)
-        for job_id in migrated.ids:
-            click.echo(f"{migrated.file}: {job_id}")
-        click.echo(f"delete {migrated.old_file}, then run `nexo-poller check`")
+    for line in outcome(migrated):
+        click.echo(escape(line))
+
+
+def outcome(migrated: Migration) -> Iterator[str]:
+    """What was done, and what is left to do."""
+    yield from (f"{migrated.file}: {job_id}" for job_id in migrated.ids)
+    for name in migrated.left:
+        yield f"{migrated.old_file}: '{name}' stays, since it does not run (`nexo-poller check` tells why)"
+    if not migrated.left:
+        yield f"delete {migrated.old_file}, in which nothing is left to move, and run `nexo-poller check`"
 
 
 def change(migrated: Migration) -> str:

@@ -4,7 +4,7 @@ They may stand in `pollers.yaml` or in files that other programs read too, whose
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,16 @@ from nexo_poller.errors import ConfigError, Problem
 A_DAY_MS: Final = 24 * 3600 * 1000
 ANTHROPIC: Final = "anthropic"
 URL: Final = re.compile(r"(https?://[^\s\x00-\x1f\x7f-\x9f]+)?")
+
+
+def google_ids(value: Any) -> Iterator[str]:
+    """The ids of all Google accounts in the value of a file, be it new or old, and however faulty."""
+    for section in ("google_auth", "gmail_poller"):
+        inner = value.get(section) if isinstance(value, Mapping) else None
+        accounts = inner.get("accounts") if isinstance(inner, Mapping) else None
+        for account in accounts if isinstance(accounts, list) else ():
+            if isinstance(account, Mapping) and isinstance(account.get("id"), str):
+                yield account["id"]
 
 
 def _check_account(_: Any, __: Any, account: str) -> None:

@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 from ruamel.yaml.util import load_yaml_guess_indent
@@ -21,9 +21,10 @@ from nexo_poller.config.folder import find_file, old_gmail
 from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.jobs import job_entries, read_jobs
 from nexo_poller.config.model import Config, JobSpec
-from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, job_entry
+from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, OldFile, OldSection, job_entry, translate
 from nexo_poller.config.reading import read_config
 from nexo_poller.config.source import read_source
+from nexo_poller.config.structuring import structure
 from nexo_poller.config.yaml_text import parse_yaml
 from nexo_poller.errors import ConfigError, Problem
 
@@ -34,14 +35,18 @@ _FILE: Final = re.compile(r"(?P<before>(?<!\$)\$\{file:)(?!/)")
 
 @frozen(kw_only=True)
 class Migration:
-    """`file` before and after; `ids` are the jobs that are new in it. Nothing is written yet."""
+    """`file` before and after; `ids` are the jobs that are new in it. Nothing is written yet.
+
+    `left` are the old jobs that do not run, by their names, and so stay where they are.
+    """
 
     file: Path
     old_file: Path
     before: str
     after: str
     ids: tuple[str, ...]
-    config: Config
+    left: tuple[str, ...]
+    config: Config = field(repr=False)
 
 
 def migration(path: Path, env: Mapping[str, str] = os.environ) -> Migration | None:
@@ -59,8 +64,15 @@ def migration(path: Path, env: Mapping[str, str] = os.environ) -> Migration | No
     moving = [job for job in config.jobs if job.key[: len(JOBS)] == JOBS]
     entries = [*_entries(moving, old_file, env)]
     after = _with_jobs(before, entries) if entries else before
-    ids = tuple(job.id for job in moving)
-    migrated = Migration(file=file, old_file=old_file, before=before, after=after, ids=ids, config=config)
+    migrated = Migration(
+        file=file,
+        old_file=old_file,
+        before=before,
+        after=after,
+        ids=tuple(job.id for job in moving),
+        left=_left(config, old_file, env),
+        config=config,
+    )
     _check(migrated, env)
     return migrated
 
@@ -79,6 +91,12 @@ def write_text(file: Path, text: str) -> None:
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _left(config: Config, old_file: Path, env: Mapping[str, str]) -> tuple[str, ...]:
+    section = structure(read_source(old_file, env).value, OldFile).gmail_poller or OldSection()
+    running = {job.id for job in config.jobs}
+    return tuple(old.name for old in translate(section) if old.id not in running)
 
 
 def _entries(moving: list[JobSpec], old_file: Path, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:

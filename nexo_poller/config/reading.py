@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from nexo_poller.config.accounts import google_ids
 from nexo_poller.config.folder import agent_files, find_file, old_gmail, other_files
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
-from nexo_poller.config.model import AdminSettings, Config, RejectedJob
+from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, Beside, File, PollersSection
@@ -122,7 +123,8 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
                 merged((problem for problem in found if not _is_in_job(problem)), main.faults), places.main.where, mask
             ),
             *(problem for part in beside for problem in _refusals(part, mask)),
-            *placed((*shared.twice, *moved.refusals), places, mask),
+            *placed(shared.twice, places, mask),
+            *(placed(moved.refusals, old.lines.where, mask) if old else ()),
             *(problem for entry in entries if not entry.id for problem in placed_in(entry, entry.problems)),
         ),
         faulty=tuple(entry for entry in entries if not entry.spec),
@@ -135,11 +137,16 @@ def _refusals(part: Part[Beside], mask: Mask) -> tuple[Problem, ...]:
 
 def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) -> frozenset[str]:
     """What must be masked. An account that is called like an agent betrays nothing, and the agent must be named."""
-    interpolated = {secret for source in sources for secret in source.secrets}
-    keys = {provider.api_key for provider in shared.providers.values()}
-    accounts = {account.id for account in shared.google_accounts} - {one.agent_id for one in shared.google_accounts}
-    long_enough = (secret for secret in (*interpolated, *keys, *accounts) if secret and len(secret) >= SHORTEST_SECRET)
-    return frozenset((*long_enough, *([] if admin.token is None else [admin.token])))
+    interpolated, accounts = set[str](), set[str]()
+    for source in sources:
+        interpolated |= source.secrets
+        accounts |= set(google_ids(source.value))
+    agents = shared.agents or {}
+    accounts |= {bound[GOOGLE] for bound in agents.values() if GOOGLE in bound}
+    accounts -= {*agents, *(account.agent_id for account in shared.google_accounts)}
+    keys = {provider.api_key for provider in shared.providers.values() if provider.api_key}
+    found = {secret for secret in (*interpolated, *accounts, *keys) if len(secret) >= SHORTEST_SECRET}
+    return frozenset(found if admin.token is None else {*found, admin.token})
 
 
 def _is_in_job(problem: Problem) -> bool:

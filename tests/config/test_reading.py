@@ -93,7 +93,7 @@ def test_every_key_of_the_file_arrives(tmp_path: Path) -> None:
     assert fourth.schedule == At(datetime(2026, 4, 26, 13, tzinfo=UTC))
     assert config.agents == {"ana": {"telegram": "ana_bot", "google": "ana@gmail.com"}, "bob": {}}
     assert config.channels == {"telegram.ana_bot": "https://hooks.example/s3cret", "*": "stdout"}
-    assert config.secrets == {"https://x.example", "s3cret"}
+    assert config.secrets == {"https://x.example", "s3cret", "ana@gmail.com"}
     assert config.where(("pollers", "breaker_threshold")) == f"{tmp_path}/pollers.yaml:9:22"
 
 
