@@ -20,15 +20,16 @@ DELIVER = {"channel": "telegram", "to": "42"}
 
 @define(eq=False)
 class RecordingHost:
-    """A `PollerHost` that remembers the log and can do nothing else."""
+    """A `PollerHost` that remembers the log, knows the `credentials` of every channel, and can do nothing else."""
 
+    credentials: Mapping[str, Any] = Factory(dict)
     logged: list[tuple[LogLevel, str, Mapping[str, Any]]] = Factory(list)
 
     async def broker_publish(self, topic: str, payload: bytes) -> None:
         raise NotImplementedError
 
     async def credentials_get(self, channel: str) -> Mapping[str, Any]:
-        raise NotImplementedError
+        return self.credentials
 
     async def log(self, level: LogLevel, message: str, fields: Mapping[str, Any] | None = None) -> None:
         self.logged.append((level, message, fields or {}))
