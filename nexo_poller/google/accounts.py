@@ -9,9 +9,10 @@ import trio
 from attrs import define, field
 
 from nexo_poller.clock import Clock, SystemClock
+from nexo_poller.google.account import AccountFiles
 from nexo_poller.google.client import GoogleClient
 from nexo_poller.google.endpoints import GoogleEndpoints
-from nexo_poller.google.session import AccountFiles, AccountSession
+from nexo_poller.google.session import AccountSession
 
 SYSTEM_CLOCK: Final = SystemClock()
 

@@ -23,18 +23,25 @@ MAY_PASS_REASONS: Final = frozenset(
         *("temporarily_unavailable", "server_error", "internal_failure", "rate_limit_exceeded", "slow_down"),
     }
 )
-LOGIN_AGAIN: Final = "run `nexo-poller google login` for this account"
+MORE_SCOPES: Final = "add the scope to `scopes` of the account, {login}, allow everything that is asked"
+CLIENT_FILES: Final = "check the files under client_id_path and client_secret_path"
+API_IS_OFF: Final = "enable this API in the Google Cloud project of the client"
 REMEDIES: Final[Mapping[str, str]] = {
-    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": f"add the scope to `scopes` of the account, {LOGIN_AGAIN}, allow everything that is asked",
-    "insufficientPermissions": f"add the scope to `scopes` of the account, {LOGIN_AGAIN}, allow everything that is asked",
-    "SERVICE_DISABLED": "enable this API in the Google Cloud project of the client",
-    "accessNotConfigured": "enable this API in the Google Cloud project of the client",
-    "invalid_grant": f"the login has expired or was revoked: {LOGIN_AGAIN}",
-    "invalid_client": "check the files under client_id_path and client_secret_path",
-    "unauthorized_client": "check the files under client_id_path and client_secret_path",
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": MORE_SCOPES,
+    "insufficientPermissions": MORE_SCOPES,
+    "SERVICE_DISABLED": API_IS_OFF,
+    "accessNotConfigured": API_IS_OFF,
+    "invalid_grant": "the login has expired or was revoked: {login}",
+    "invalid_client": CLIENT_FILES,
+    "unauthorized_client": CLIENT_FILES,
     "deleted_client": "the OAuth client is gone: make a new one in the Google Cloud console",
     "invalid_scope": "check `scopes` of the account",
 }
+
+
+def login_again(fingerprint: str) -> str:
+    """What to do about a token that is of no use any more."""
+    return f"run `nexo-poller google login {fingerprint}`"
 
 
 class GoogleRefused(PermanentError):
@@ -51,13 +58,13 @@ class GoogleRefused(PermanentError):
 
 @frozen(kw_only=True)
 class GoogleAnswer:
-    """An answer, and for messages about it: who answered, and for which account."""
+    """An answer, and for messages about it: who answered, and for which account (by its fingerprint)."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     host: str
-    account: str
+    fingerprint: str
 
     def document(self, now: datetime, mask: Callable[[str], str]) -> Mapping[str, Any]:
         """The JSON object of a success; `{}` if it has no body.
@@ -73,12 +80,13 @@ class GoogleAnswer:
             return document
         reasons = [reason for reason in _reasons(document or {}) if reason.isprintable()]
         words = mask(": ".join(filter(None, [reasons[0] if reasons else "", _words(document or {})])))[:LONGEST_WORDS]
-        what = f"{self.account}: {self.host} answered {self.status}{f' ({words})' if words else ''}"
+        what = f"Google account {self.fingerprint}: {self.host} answered {self.status}{f' ({words})' if words else ''}"
         if self.status // 100 in (2, 3) or not 400 <= self.status < 500:  # noqa: PLR2004 - HTTP's classes
             raise TransientError(what, retry_after(self.headers, now))
         if self.status in MAY_PASS or MAY_PASS_REASONS.intersection(reasons):
             raise TransientError(what, retry_after(self.headers, now))
         remedy = next((REMEDIES[reason] for reason in reasons if reason in REMEDIES), self._remedy())
+        remedy = remedy.format(login=login_again(self.fingerprint))
         raise GoogleRefused(
             f"{what}; {remedy}, then resume the job", status=self.status, reason=mask(reasons[0]) if reasons else ""
         )
@@ -93,7 +101,7 @@ class GoogleAnswer:
     def _remedy(self) -> str:
         match self.status:
             case 401:
-                return LOGIN_AGAIN
+                return "{login}"
             case 403:
                 return "check what the account may do there, and the client's project in the Google Cloud console"
             case _:

@@ -62,5 +62,5 @@ class GoogleClient:
             headers=response.headers,
             body=response.content,
             host=response.url.host,
-            account=self._session.files.label,
+            fingerprint=self._session.files.fingerprint,
         )

@@ -25,14 +25,14 @@ OK: Final = 200
 
 @frozen(kw_only=True)
 class OAuthClient:
-    """The operator's OAuth client. `account` is what messages call the account, `mask` hides what they must not show."""
+    """The operator's OAuth client. `fingerprint` stands for the account in messages, `mask` hides what they must not show."""
 
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     endpoints: GoogleEndpoints
     http: httpx.AsyncClient = field(repr=False)
     now: Callable[[], datetime]
-    account: str
+    fingerprint: str
     mask: Callable[[str], str]
 
     async def refreshed(self, refresh_token: str) -> Answer:
@@ -95,10 +95,12 @@ class _Ours(httpx2.AsyncBaseTransport):
             headers=answer.headers,
             body=answer.content,
             host=answer.url.host,
-            account=self._client.account,
+            fingerprint=self._client.fingerprint,
         ).document(self._client.now(), self._client.mask)
         if not _is_token(document):
-            raise TransientError(f"{self._client.account}: {answer.url.host} answered without an access token")
+            raise TransientError(
+                f"Google account {self._client.fingerprint}: {answer.url.host} answered without an access token"
+            )
         return httpx2.Response(OK, json=dict(document), request=request)
 
 

@@ -11,53 +11,27 @@ and is used for as long as nobody else has written the file.
 
 import logging
 from collections import deque
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from nexo_poller.clock import Clock
-from nexo_poller.errors import PermanentError, TickError, TransientError
-from nexo_poller.google.answers import LOGIN_AGAIN, GoogleRefused
+from nexo_poller.errors import TickError, TransientError
+from nexo_poller.google.account import AccountFiles
+from nexo_poller.google.answers import GoogleRefused
 from nexo_poller.google.endpoints import GoogleEndpoints
 from nexo_poller.google.files import locked, off_the_loop, replace_private
-from nexo_poller.google.token import Token, TokenUnreadable
+from nexo_poller.google.token import Token
 from nexo_poller.google.uninterrupted import finished
-from nexo_poller.masking import Mask, fingerprint
+from nexo_poller.masking import Mask
 
 GRACE: Final = 5.0  # seconds by which a renewal may hold up a cancellation, as long as a commit may
 MOST_SECRETS: Final = 16  # those of the present and of some refreshes ago, which a late answer may still echo
 
 log = logging.getLogger("nexo_poller.google")
-
-
-@frozen(kw_only=True)
-class AccountFiles:
-    """An account's files, as `host.credentials_get("google")` names them."""
-
-    account_id: str = field(repr=False)
-    client_id: Path = field(repr=False)
-    client_secret: Path = field(repr=False)
-    token: Path = field(repr=False)
-
-    @classmethod
-    def of(cls, credentials: Mapping[str, Any]) -> "AccountFiles":
-        """Raises `PermanentError` if one is not named."""
-        keys = ("account_id", "client_id_path", "client_secret_path", "token_path")
-        if missing := [key for key in keys if not credentials.get(key)]:
-            raise PermanentError(f"the credentials for channel 'google' have no {', '.join(missing)}")
-        account_id, *paths = (credentials[key] for key in keys)
-        client_id, client_secret, token = map(Path, paths)
-        return cls(account_id=str(account_id), client_id=client_id, client_secret=client_secret, token=token)
-
-    @property
-    def label(self) -> str:
-        """What messages call the account: its id is not for them (O2)."""
-        return f"Google account {fingerprint(self.account_id)}"
 
 
 @define(eq=False, kw_only=True)
@@ -114,40 +88,22 @@ class AccountSession:
         return token.access_token if token and is_good else ""
 
     async def _renewed(self, http: httpx.AsyncClient, refused: str) -> Token:
-        async with locked(self.files.token, self.clock):
-            found = await self._read_token()
+        async with locked(self.files.token_path, self.clock):
+            found = await self._newest()
             if self._good(found, refused):
                 return found
-            client_id = await self._read(self.files.client_id, "client_id_path", "write the OAuth client's id there")
-            client_secret = await self._read(
-                self.files.client_secret, "client_secret_path", "write the OAuth client's secret there"
+            client = await self.files.oauth_client(
+                endpoints=self._endpoints, http=http, clock=self.clock, mask=self.mask
             )
-            self._remember(client_id, client_secret)
-            from nexo_poller.google.oauth import OAuthClient
-
-            client = OAuthClient(
-                client_id=client_id,
-                client_secret=client_secret,
-                endpoints=self._endpoints,
-                http=http,
-                now=self.clock.now,
-                account=self.files.label,
-                mask=self.mask,
-            )
+            self._remember(client.client_id, client.client_secret)
             token = found.renewed(await client.refreshed(found.refresh_token))
             self._remember(token.access_token, token.refresh_token)
             await self._save(token)
             return token
 
-    async def _read_token(self) -> Token:
-        """The newest token there is: the file's, or the one that could not be written to it."""
-        text = await self._read(self.files.token, "token_path", LOGIN_AGAIN)
-        try:
-            found = Token.from_text(text)
-        except TokenUnreadable as error:
-            raise PermanentError(
-                f"{self.files.label}: the file under token_path is of no use: {error}; {LOGIN_AGAIN}, then resume the job"
-            ) from None
+    async def _newest(self) -> Token:
+        """The file's token, or the one that could not be written to it."""
+        found = await self.files.token(self.clock)
         if found == self._on_disk and self._unsaved:
             return self._unsaved
         self._on_disk, self._unsaved = found, None
@@ -156,33 +112,17 @@ class AccountSession:
 
     async def _save(self, token: Token) -> None:
         try:
-            await off_the_loop(self.clock, replace_private, self.files.token, token.to_text())
+            await off_the_loop(self.clock, replace_private, self.files.token_path, token.to_text())
         except OSError as error:
             self._unsaved = token
             log.warning(
-                "%s: its renewed token could not be written under token_path (%s): it is kept in memory only; let this "
+                "Google account %s: its renewed token could not be written under token_path (%s): it is kept in memory only; let this "
                 "process write the file and its folder",
-                self.files.label,
+                self.files.fingerprint,
                 error.strerror,
             )
         else:
             self._on_disk, self._unsaved = token, None
-
-    async def _read(self, path: Path, key: str, remedy: str) -> str:
-        try:
-            text = (await off_the_loop(self.clock, path.read_text, "utf-8")).strip()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-            raise PermanentError(self._unreadable(key, str(error.strerror), remedy)) from None
-        except OSError as error:
-            raise TransientError(f"{self.files.label}: the file under {key} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise PermanentError(self._unreadable(key, "it is not UTF-8", remedy)) from None
-        if not text:
-            raise PermanentError(self._unreadable(key, "it is empty", remedy))
-        return text
-
-    def _unreadable(self, key: str, why: str, remedy: str) -> str:
-        return f"{self.files.label}: the file under {key} cannot be read: {why}; {remedy}, then resume the job"
 
     def _remember(self, *secrets: str) -> None:
         self._secrets.extend(secret for secret in secrets if secret not in self._secrets)

@@ -384,6 +384,11 @@ class PollerRunner:
         return self._open_parts().machine.credentials
 
     @property
+    def http(self) -> "HttpPools":
+        """The connection pools of all jobs, for tools. Raises `RuntimeError` while not open."""
+        return self._open_parts().machine.http
+
+    @property
     def store(self) -> Store:
         """The open store. Raises `RuntimeError` while the runner is not open."""
         return self._open_parts().machine.store

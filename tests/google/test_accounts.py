@@ -336,9 +336,9 @@ async def test_a_network_that_is_down_is_transient(tmp_path: Path) -> None:
     ("key", "contents", "said"),
     [
         ("client_id_path", None, "client_id_path cannot be read: No such file"),
-        ("client_secret_path", "", "client_secret_path cannot be read: it is empty"),
+        ("client_secret_path", "", "client_secret_path is empty"),
         ("token_path", None, "nexo-poller google login"),
-        ("token_path", "not JSON", "it is not JSON; run `nexo-poller google login`"),
+        ("token_path", "not JSON", "it is not JSON; run `nexo-poller google login "),
         ("token_path", '["a list"]', "it is no JSON object"),
         ("token_path", '{"access_token": "ya29.alone"}', "it has no refresh_token"),
     ],
