@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from nexo_poller.broker import Event
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.clock import Clock
-from nexo_poller.config.model import Config, JobSpec, Settings
+from nexo_poller.config.model import Config, GoogleAccount, JobSpec, Settings
 from nexo_poller.credentials import Credentials
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import Deliver, OutboundDelivery, PollContext, Poller, TickAck
@@ -113,6 +113,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
     settings: Settings = DEFAULTS,
     agents: Mapping[str, Mapping[str, str]] | None = None,
     credentials: Credentials | None = None,
+    google_accounts: tuple[GoogleAccount, ...] = (),
     clock: Clock | None = None,
 ) -> AsyncIterator[Daemon]:
     """Serves during the block and is shut down after it; `path` is the folder of its database."""
@@ -120,7 +121,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
     metrics = PrometheusMetrics()
     async with HttpPools.open(clock=clock, transport=httpx.MockTransport(lambda _: httpx.Response(500))) as http:
         runner = PollerRunner(
-            Config(jobs=jobs or (job(),), settings=settings, agents=agents),
+            Config(jobs=jobs or (job(),), settings=settings, agents=agents, google_accounts=google_accounts),
             store=SqliteStore(path / "poller.db", clock=clock),
             broker=LocalBroker(),
             clock=clock,

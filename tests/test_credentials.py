@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import trio
 from attrs import evolve
-from daemon import daemon, nothing, text
+from daemon import daemon, job, nothing, text
 from trio.testing import MockClock
 
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.config.model import Config, GoogleAccount
 from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials
-from nexo_poller.errors import CredentialsMissing, HostError
+from nexo_poller.errors import ConfigError, CredentialsMissing, HostError
+from nexo_poller.failures import leaves
 from nexo_poller.masking import fingerprint
 from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.runner.runner import PollerRunner
@@ -137,6 +138,64 @@ async def test_a_delivery_that_finds_no_account_is_a_refusal(
             },
         )
     ]
+
+
+@pytest.fixture
+def anas(tmp_path: Path) -> GoogleAccount:
+    """Ana's account, with files that are sound."""
+    for name in ("client", "token", "new-token"):
+        tmp_path.joinpath(name).write_text("x")
+        tmp_path.joinpath(name).chmod(0o600)
+    client = tmp_path / "client"
+    return evolve(ANAS, client_id_path=client, client_secret_path=client, token_path=tmp_path / "token")
+
+
+BOTH = {"ana": {"google": ANAS.id, "telegram": "ana_bot"}, "bob": {"telegram": "bob_bot"}}
+
+
+async def test_a_boot_is_refused_with_everything_that_is_wrong_with_its_accounts(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    with pytest.raises(ExceptionGroup) as refused:
+        async with daemon(tmp_path, agents=BOTH, google_accounts=(ANAS,)):
+            pass
+    (error,) = leaves(refused.value)
+    assert isinstance(error, ConfigError)
+    assert [problem.what.split(" '")[0] for problem in error.problems] == ["there is no file"] * 3
+    assert ANAS.id not in str(error)
+
+
+async def test_an_embedder_that_brings_its_own_resolver_needs_no_accounts_in_the_configuration(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with daemon(
+        tmp_path, agents=BOTH, google_accounts=(ANAS,), credentials=ConfiguredCredentials(CONFIG)
+    ) as running:
+        assert len(await running.runner.list_jobs()) == 1
+
+
+async def test_a_reload_with_another_account_replaces_the_jobs_of_its_agent_which_find_it(
+    tmp_path: Path, autojump_clock: MockClock, anas: GoogleAccount
+) -> None:
+    found: list[tuple[str, str]] = []
+
+    async def look(ctx: PollContext[Any]) -> TickAck:
+        if ctx.agent_id == "ana":
+            found.append((ctx.job_id, Path((await ctx.host.credentials_get("google"))["token_path"]).name))
+        return await nothing(ctx)
+
+    jobs = (job("anas"), job("bobs", agent="bob"))
+    async with daemon(tmp_path, *jobs, act=look, agents=BOTH, google_accounts=(anas,)) as running:
+        await trio.sleep(1)
+        wanted = Config(jobs=jobs, agents=BOTH, google_accounts=(evolve(anas, token_path=tmp_path / "new-token"),))
+        planned = await running.runner.reload(wanted)
+        await trio.sleep(120)
+        assert (planned.replace, planned.keep) == (("anas",), ("bobs",))
+        assert {token for _, token in found} == {"token", "new-token"}
+        gone = evolve(wanted, google_accounts=(evolve(anas, token_path=tmp_path / "gone"),))
+        with pytest.raises(ConfigError, match="nexo-poller google login"):
+            await running.runner.reload(gone)
+        assert running.runner.config == wanted
 
 
 def test_credentials_are_there_while_the_runner_is_open() -> None:

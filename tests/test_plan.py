@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexo_poller.config.model import Config, JobSpec, Settings
+from nexo_poller.config.model import Config, GoogleAccount, JobSpec, ProviderSettings, Settings
 from nexo_poller.plan import ReloadPlan, plan
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import Every
@@ -75,6 +76,28 @@ def test_a_changed_setting_replaces_just_the_jobs_that_it_affects(
     jobs = (job("plain"), evolve(own, agent="bob"))
     running = Config(jobs=jobs, agents={"ana": {"telegram": "a"}, "bob": {}})
     assert plan(running, evolve(running, **changes)).replace == replaced
+
+
+def account(agent: str, token: str) -> GoogleAccount:
+    path = Path(token)
+    return GoogleAccount(id=f"{agent}@g", agent_id=agent, client_id_path=path, client_secret_path=path, token_path=path)
+
+
+def test_a_changed_google_account_replaces_the_jobs_of_its_agent() -> None:
+    jobs = (job("anas"), job("bobs", agent="bob"))
+    running = Config(jobs=jobs, google_accounts=(account("ana", "a"), account("bob", "b")))
+    wanted = evolve(running, google_accounts=(account("bob", "b"), account("ana", "c")))
+    assert plan(running, wanted).replace == ("anas",)
+
+
+def test_a_changed_provider_replaces_the_jobs_that_ask_it() -> None:
+    asks = {"asks": "openai", "asks-another": "ollama", "asks-none": None}
+    providers = {name: ProviderSettings(name=name) for name in ("openai", "ollama")}
+    running = Config(jobs=tuple(map(job, asks)), providers=providers)
+    changed = evolve(running, providers={**providers, "openai": ProviderSettings(name="openai", base_url="http://x")})
+    assert plan(running, changed, lambda spec: asks[spec.id]).replace == ("asks",)
+    gone = evolve(running, providers={"ollama": providers["ollama"]})
+    assert plan(running, gone, lambda spec: asks[spec.id]).replace == ("asks",)
 
 
 @given(running=specs, wanted=specs)

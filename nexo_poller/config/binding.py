@@ -78,7 +78,7 @@ def bind_job(job: JobSpec, pollers: Pollers, config: Config, provided: Provided 
     if poller is not None and not provided.has_credentials:
         problems += _account_problems(job, poller, config.agents)
     if poller is not None and typed is not None:
-        problems += _provider_problems(job, asked(poller, typed), {*config.providers, *provided.llm_providers})
+        problems += _provider_problems(job, poller, typed, {*config.providers, *provided.llm_providers})
     if poller is None or problems:
         raise ConfigError(*problems)
     return BoundJob(job, poller, typed)
@@ -216,11 +216,14 @@ def _account_problems(job: JobSpec, poller: Poller[Any], agents: Agents) -> Iter
             )
 
 
-def _provider_problems(job: JobSpec, provider: str | None, known: Collection[str]) -> Iterator[Problem]:
+def _provider_problems(job: JobSpec, poller: Poller[C], config: C, known: Collection[str]) -> Iterator[Problem]:
+    try:
+        provider = asked(poller, config)
+    except ConfigError as error:
+        yield from rebased(error.problems, job.key)
+        return
     if provider is not None and provider not in known:
         hint = did_you_mean(provider, known)
-        remedy = f"there are {', '.join(sorted(known)) or 'none'}; add it under providers:" + (
-            f"; {hint}" if hint else ""
-        )
+        remedy = f"there are {', '.join(sorted(known)) or 'none'}; add it under providers:{f'; {hint}' if hint else ''}"
         what = f"the provider '{provider}' of language models is not listed"
         yield Problem(what=what, remedy=remedy, key=(*job.key, "config", "llm", "provider"))

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from config_folders import KINDS
 from poller_files import GOOD_CONFIG, PAGES, PagesConfig, PagesPoller, job, jobs, reading, told
 
-from nexo_poller.config.binding import bind_jobs, check_reading, structure_config
-from nexo_poller.config.model import Config, JobSpec
+from nexo_poller.config.binding import Provided, bind_jobs, check_reading, structure_config
+from nexo_poller.config.model import Config, JobSpec, ProviderSettings
 from nexo_poller.errors import ConfigError
 from nexo_poller.poller import Deliver, Poller
 from nexo_poller.schedule import parse_schedule
@@ -183,3 +184,63 @@ def test_a_check_finds_at_once_what_a_boot_would_find_one_after_the_other(tmp_pa
 
 def test_a_check_of_a_good_file_finds_nothing(tmp_path: Path) -> None:
     assert check_reading(reading(tmp_path, jobs(job("a"), job("b"))), PAGES) == ()
+
+
+NEEDS_GOOGLE_AND_A_MODEL = spec(kind="ask", config={"provider": "anthropic", "deliver": GOOD["deliver"]})
+
+
+def test_a_job_whose_kind_acts_for_its_agent_needs_an_account_there() -> None:
+    bound = {"ana": {"telegram": "ana_bot"}}
+    providers = {"anthropic": ProviderSettings(name="anthropic")}
+    assert rejections(NEEDS_GOOGLE_AND_A_MODEL, KINDS, agents=bound, providers=providers) == [
+        (
+            "job 'a': the kind 'ask' needs an account on channel 'google', and agent 'ana' has none "
+            "(add 'google: <account>' to its credentials under agents:)"
+        )
+    ]
+    with_google = {"ana": {**bound["ana"], "google": "a@b"}}
+    assert rejections(NEEDS_GOOGLE_AND_A_MODEL, KINDS, agents=with_google, providers=providers) == []
+    assert len(rejections(NEEDS_GOOGLE_AND_A_MODEL, KINDS, providers=providers)) == 1
+
+
+def test_an_agent_that_is_not_there_rejects_a_job_that_delivers_nothing() -> None:
+    @frozen
+    class Nothing:
+        pass
+
+    class Quiet(Poller[Nothing]):
+        kind = "quiet"
+        config_type = Nothing
+
+    assert rejections(spec(kind="quiet", agent="bbo", config={}), {"quiet": Quiet()}, agents={"bob": {}}) == [
+        "job 'a': agent 'bbo' is not listed (add it, with its credentials, under agents:; did you mean 'bob'?)"
+    ]
+
+
+def test_a_provider_that_is_not_listed_rejects_the_job_that_asks_it() -> None:
+    agents = {"ana": {"telegram": "x", "google": "a@b"}}
+    providers = {"antropic": ProviderSettings(name="antropic")}
+    assert rejections(NEEDS_GOOGLE_AND_A_MODEL, KINDS, agents=agents, providers=providers) == [
+        (
+            "job 'a': the provider 'anthropic' of language models is not listed "
+            "(there are antropic; add it under providers:; did you mean 'antropic'?)"
+        )
+    ]
+
+
+def test_what_an_embedder_brings_along_the_configuration_need_not_have() -> None:
+    provided = Provided(has_credentials=True, llm_providers=["anthropic"])
+    bound, rejected = bind_jobs(Config(jobs=(NEEDS_GOOGLE_AND_A_MODEL,)), KINDS, provided)
+    assert ([job.spec.id for job in bound], rejected) == (["a"], [])
+
+
+def test_a_kind_that_fails_to_name_its_provider_rejects_its_job_alone() -> None:
+    class Clumsy(PagesPoller):
+        kind = "clumsy"
+
+        def llm_provider(self, config: PagesConfig) -> str | None:
+            raise KeyError("llm")
+
+    bound, (rejected,) = bind_jobs(Config(jobs=(spec(kind="clumsy"), spec(id="b"))), {**PAGES, "clumsy": Clumsy()})
+    assert [job.spec.id for job in bound] == ["b"]
+    assert "the kind 'clumsy' failed to name its provider: KeyError" in str(rejected.problems[0])

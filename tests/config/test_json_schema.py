@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pytest
 from attrs import field, frozen
 from attrs.validators import ge, lt, max_len, min_len, optional
+from config_folders import GOOGLE_AUTH, LLM
 from jsonschema import Draft202012Validator
 from poller_files import PAGES, job, jobs
 
@@ -36,6 +37,7 @@ def test_the_schema_is_a_schema() -> None:
         jobs(job("a", schedule="{cron: '0 * * * * *', tz: Europe/Berlin}", failure_to="{channel: x, to: y}")),
         jobs(job("a", schedule='{at: "2026-04-26T15:00:00Z"}', tick_timeout_secs="0.5", extra="{x: [1]}")),
         "agents: [{id: ana, credentials: {telegram: x}}]\nchannels: {'*': stdout}\nschema_version: 7",
+        GOOGLE_AUTH + LLM,
     ],
 )
 def test_it_takes_a_good_file(text: str) -> None:
@@ -66,6 +68,11 @@ def test_it_takes_a_good_file(text: str) -> None:
         jobs(job("a", config="{url: x, deliver: {channel: x}}")),
         "agents: [{credentials: {}}]",
         "channels: {telegram: 5}",
+        GOOGLE_AUTH.replace("token_path", "token_file"),
+        LLM.replace("rate_limit: {requests_per_second: 9}", "rate_limit: {requests_per_second: 0}"),
+        LLM.replace("base_url", "url"),
+        "providers: {x: {api_flavor: other}}",
+        "retry: {max_attempts: 0}",
     ],
 )
 def test_it_refuses_what_the_file_may_not_hold(text: str) -> None:
