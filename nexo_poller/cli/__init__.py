@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-COMMANDS: Final = ("serve", "check", "migrate", "schema", "test", "next", "mcp", "demo")
+COMMANDS: Final = ("serve", "check", "migrate", "google", "schema", "test", "next", "mcp", "demo")
 
 
 class LazyGroup(click.Group):

@@ -4,8 +4,7 @@ Authlib's client is an `httpx2.AsyncClient`, and this library's guarded ones are
 that hands requests on. Redirects are not followed, since these requests carry secrets.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -35,6 +34,22 @@ class OAuthClient:
     fingerprint: str
     mask: Callable[[str], str]
 
+    def consent_url(
+        self, *, scopes: Iterable[str], state: str, verifier: str, redirect_uri: str, login_hint: str | None = None
+    ) -> str:
+        """Where the account's owner is asked; the browser comes back to `redirect_uri`, with `state` and a code."""
+        url, _ = self._authlib().create_authorization_url(
+            self.endpoints.auth_url,
+            scope=" ".join(sorted(scopes)),
+            state=state,
+            code_verifier=verifier,
+            redirect_uri=redirect_uri,
+            access_type="offline",
+            prompt="consent",
+            login_hint=login_hint,
+        )
+        return str(url)
+
     async def refreshed(self, refresh_token: str) -> Answer:
         """A new access token.
 
@@ -55,8 +70,8 @@ class OAuthClient:
             )
             return self._answer(answer)
 
-    def _authlib(self) -> AbstractAsyncContextManager[Any]:
-        client: AbstractAsyncContextManager[Any] = AsyncOAuth2Client(
+    def _authlib(self) -> Any:
+        return AsyncOAuth2Client(
             client_id=self.client_id,
             client_secret=self.client_secret,
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 - a method's name
@@ -64,7 +79,6 @@ class OAuthClient:
             transport=_Ours(self),
             trust_env=False,
         )
-        return client
 
     def _answer(self, told: Mapping[str, Any]) -> Answer:
         lifetime = told.get("expires_in")
