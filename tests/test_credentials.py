@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import trio
 from attrs import evolve
-from daemon import daemon, job, nothing, text
+from daemon import TO_ANA, daemon, job, nothing, text
 from trio.testing import MockClock
 
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.config.model import Config, GoogleAccount
 from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials
-from nexo_poller.errors import ConfigError, CredentialsMissing, HostError
+from nexo_poller.errors import ConfigError, CredentialsMissing, HostError, PermanentError
 from nexo_poller.failures import leaves
 from nexo_poller.masking import fingerprint
 from nexo_poller.poller import PollContext, TickAck
@@ -137,6 +137,26 @@ async def test_a_delivery_that_finds_no_account_is_a_refusal(
                 "job_id": "inbox",
             },
         )
+    ]
+
+
+async def test_alerts_and_published_events_of_a_channel_leave_an_audit_line_too(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def publish_then_fail(ctx: PollContext[Any]) -> TickAck:
+        if ctx.cursor is None:
+            await ctx.host.broker_publish("plugin.outbound.sms.anas_phone", b"{}")
+            await ctx.host.broker_publish("something.else", b"{}")
+            return TickAck(next_cursor=b"1")
+        raise PermanentError("enough")
+
+    failing = job(failure_to=TO_ANA)
+    with caplog.at_level(logging.INFO, "credentials.audit"):
+        async with daemon(tmp_path, failing, act=publish_then_fail, agents={"ana": {"telegram": "ana_bot"}}):
+            await trio.sleep(90)
+    assert [(level, fields["topic"], fields["fp"]) for level, fields in audited(caplog)] == [
+        ("INFO", "plugin.outbound.sms", fingerprint("anas_phone")),
+        ("INFO", "plugin.outbound.telegram", fingerprint("ana_bot")),
     ]
 
 

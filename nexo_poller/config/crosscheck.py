@@ -76,7 +76,7 @@ def _file_problems(config: Config) -> Iterator[Problem]:
     seen: set[Path] = set()
     for account in config.google_accounts:
         key = account_key(account.id)
-        login = f"run `nexo-poller google login ACCOUNT`, with the id of the account of agent '{account.agent_id}'"
+        login = f"run `nexo-poller google login {fingerprint(account.id)}`"
         for name, path, if_missing, faults in (
             ("client_id_path", account.client_id_path, console, _faults),
             ("client_secret_path", account.client_secret_path, console, _faults_of_a_secret),

@@ -73,7 +73,7 @@ def test_a_token_that_is_missing_says_how_to_log_in_and_a_client_what_to_put_the
         ),
         (
             "plugins/google-auth.yaml:7:19: there is no file 'plugins/gone.json' "
-            "(run `nexo-poller google login ACCOUNT`, with the id of the account of agent 'ana')"
+            f"(run `nexo-poller google login {fingerprint(ANA)}`)"
         ),
     ]
 
