@@ -31,13 +31,15 @@ class OutboundDelivery:
     """One message for a person on a channel.
 
     `payload` is any JSON value; one that is no object is sent as `{"text": payload}`. `not_before` (aware) holds this
-    message, and what follows it on the same topic of the same job, back until then.
+    message, and what follows it on the same topic of the same job, back until then. `dead_because` says why this message
+    is not to be sent: it is a dead letter from the start, which an operator may read, replay or discard.
     """
 
     channel: str
     recipient: str
     payload: Any
     not_before: datetime | None = None
+    dead_because: str | None = None
 
 
 @frozen(kw_only=True)

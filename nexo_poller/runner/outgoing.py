@@ -9,7 +9,9 @@ from nexo_poller import audit
 from nexo_poller.config.model import JobSpec
 from nexo_poller.errors import CredentialsMissing, HostError, PermanentError
 from nexo_poller.event import OUTBOUND, delivery_message, message_id, outbound_topic, published_message
+from nexo_poller.failures import LONGEST_ERROR
 from nexo_poller.host import Agents, instance_of
+from nexo_poller.masking import Mask
 from nexo_poller.poller import Deliver, OutboundDelivery
 from nexo_poller.store import Outgoing
 
@@ -23,6 +25,7 @@ class Sender:
     store_id: str
     fence: int
     now: datetime
+    mask: Mask
 
     def everything(
         self, deliver: Sequence[OutboundDelivery], published: Sequence[tuple[str, bytes]], limit: int
@@ -55,7 +58,12 @@ class Sender:
     def _addressed(self, delivery: OutboundDelivery, n: int | str, lane_mark: str) -> Outgoing:
         topic = outbound_topic(delivery.channel, instance_of(self.agents, self.job.agent, delivery.channel))
         message = delivery_message(delivery, topic=topic, id=self._id(n), timestamp=self.now)
-        return Outgoing(message=message, lane=f"{self.job.id}{lane_mark}{topic}", not_before=delivery.not_before)
+        return Outgoing(
+            message=message,
+            lane=f"{self.job.id}{lane_mark}{topic}",
+            not_before=delivery.not_before,
+            error=delivery.dead_because and self.mask(delivery.dead_because)[:LONGEST_ERROR],
+        )
 
     def _id(self, n: int | str) -> str:
         return message_id(self.store_id, self.job.id, self.fence, n)

@@ -219,7 +219,14 @@ class Ticker:
 
     def _sender(self, fence: int, now: datetime) -> Sender:
         machine = self.machine
-        return Sender(job=self.bound.spec, agents=machine.agents, store_id=machine.store.store_id, fence=fence, now=now)
+        return Sender(
+            job=self.bound.spec,
+            agents=machine.agents,
+            store_id=machine.store.store_id,
+            fence=fence,
+            now=now,
+            mask=machine.mask,
+        )
 
     def _open_http(self) -> "httpx.AsyncClient":
         """One client for all ticks of the job, so that a host's hold on it is its own (R6)."""

@@ -85,11 +85,12 @@ class TickRecord:
 
 @frozen(kw_only=True)
 class Outgoing:
-    """A message on its way into the outbox. Messages of one lane stay in order."""
+    """A message on its way into the outbox, or, with an `error`, to the dead letters. Messages of one lane stay in order."""
 
     message: Message
     lane: str
     not_before: datetime | None = None
+    error: str | None = None
 
 
 @frozen(kw_only=True)

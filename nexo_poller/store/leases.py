@@ -14,7 +14,6 @@ no row changed means that the lease is over, and nothing happens. What can go wr
 The decision what to do with a claim is made from values, in `decide`; the functions around it read and write rows.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -24,7 +23,8 @@ from attrs import evolve, frozen
 from nexo_poller.errors import JobRefused, JobUnknown, LeaseLost
 from nexo_poller.schedule import At
 from nexo_poller.state import FIRED, JobState, after_reset
-from nexo_poller.store import Alert, Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Outgoing, Registration, Why
+from nexo_poller.store import Alert, Claim, ClaimRequest, Commit, JobRow, Lease, NotNow, Registration, Why
+from nexo_poller.store.outbox import add_messages
 from nexo_poller.store.rows import STATE_COLUMNS, from_ms, state_from_row, state_to_row, to_ms
 from nexo_poller.timetable import Due, Timetable
 
@@ -72,9 +72,6 @@ SAVE_STATE = f"""
 MOVE_ON = "UPDATE poll_state SET slot = ?, next_run_at = ?, is_retry = 0, pause_reason = ? WHERE job_id = ?"
 ADD_TICK = "INSERT INTO poll_tick VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 TRIM_HISTORY = "DELETE FROM poll_tick WHERE job_id = ? AND n <= ?"
-ADD_MESSAGE = """
-    INSERT INTO poll_outbox (id, job_id, lane, topic, body, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
 # Alerts have lanes of their own ('!'), which never fill an outbox: '/' is followed by '0' in ASCII.
 HAS_PENDING = "SELECT 1 FROM poll_outbox WHERE lane > ? || '/' AND lane < ? || '0' LIMIT 1 OFFSET ?"
 READ_SCHEDULE = "SELECT schedule FROM poll_state WHERE job_id = ?"
@@ -188,7 +185,7 @@ def commit(db: apsw.Connection, claim: Claim, what: Commit, now: datetime) -> No
     db.execute(SAVE_STATE, (*state_to_row(state), job_id))
     db.execute(ADD_TICK, _tick_row(job_id, what))
     db.execute(TRIM_HISTORY, (job_id, what.state.ticks_total - what.history))
-    _add_messages(db, job_id, what.outgoing, now)
+    add_messages(db, job_id, what.outgoing, now)
 
 
 def alert(db: apsw.Connection, job_id: str, fence: int, what: Alert, now: datetime) -> None:
@@ -198,7 +195,7 @@ def alert(db: apsw.Connection, job_id: str, fence: int, what: Alert, now: dateti
         raise LeaseLost(job_id, fence)
     state = what.state
     db.execute(SAVE_ALERT, (to_ms(state.failing_since), state.alerts_sent, to_ms(state.last_alert_at), job_id))
-    _add_messages(db, job_id, what.outgoing, now)
+    add_messages(db, job_id, what.outgoing, now)
 
 
 def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
@@ -357,20 +354,3 @@ def _tick_row(job_id: str, what: Commit) -> tuple[Any, ...]:
         tick.items_dispatched,
         tick.messages,
     )
-
-
-def _add_messages(db: apsw.Connection, job_id: str, messages: Sequence[Outgoing], now: datetime) -> None:
-    rows = [
-        (
-            outgoing.message.id,
-            job_id,
-            outgoing.lane,
-            outgoing.message.topic,
-            outgoing.message.body,
-            to_ms(outgoing.not_before),
-            to_ms(now),
-        )
-        for outgoing in messages
-    ]
-    if rows:
-        db.executemany(ADD_MESSAGE, rows)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import apsw
 
 from nexo_poller.errors import DeadLetterUnknown, LeaseLost
-from nexo_poller.store import DeadLetter, LaneHead, Lease, Pending
+from nexo_poller.store import DeadLetter, LaneHead, Lease, Outgoing, Pending
 from nexo_poller.store.rows import PENDING_COLUMNS, dead_letter_from_row, from_ms, pending_from_row, to_ms
 
 RELAY = ":relay"  # no job can be called so
@@ -24,6 +25,9 @@ LANES = """
     FROM head WHERE lane IS NOT NULL
 """
 PENDING = f"SELECT {PENDING_COLUMNS} FROM poll_outbox WHERE lane = ? ORDER BY seq LIMIT ?"
+ADD_MESSAGE = """
+    INSERT INTO poll_outbox (id, job_id, lane, topic, body, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 DELETE = "DELETE FROM poll_outbox WHERE seq = ?"
 COUNT_ATTEMPT = "UPDATE poll_outbox SET attempts = ?, last_error = ? WHERE seq = ?"
 BURY_LETTER = """
@@ -46,6 +50,17 @@ REPLAY = """
 """
 DISCARD = "DELETE FROM poll_dead_letter WHERE seq = ?"
 DISCARD_ALL = "DELETE FROM poll_dead_letter"
+
+
+def add_messages(db: apsw.Connection, job_id: str, messages: Sequence[Outgoing], now: datetime) -> None:
+    """Put what a commit sends into the outbox, and what is not to be sent among the dead letters."""
+    living = [_row(job_id, outgoing, now) for outgoing in messages if outgoing.error is None]
+    if living:
+        db.executemany(ADD_MESSAGE, living)
+    for outgoing in messages:
+        if outgoing.error is not None:
+            db.execute(ADD_MESSAGE, _row(job_id, outgoing, now))
+            _bury(db, db.last_insert_rowid(), 0, outgoing.error, now)
 
 
 def lanes(db: apsw.Connection) -> list[LaneHead]:
@@ -73,9 +88,7 @@ def refused(db: apsw.Connection, lease: Lease, pending: Pending, error: str, now
 def dead(db: apsw.Connection, lease: Lease, pending: Pending, error: str, now: datetime) -> None:
     """`Store.dead`."""
     _check(db, lease, now)
-    db.execute(BURY_LETTER, (pending.attempts + 1, error, to_ms(now), pending.seq))
-    db.execute(DELETE, (pending.seq,))
-    db.execute(TRIM_DEAD_LETTERS, (MAX_DEAD_LETTERS,))
+    _bury(db, pending.seq, pending.attempts + 1, error, now)
 
 
 def waiting(db: apsw.Connection, limit: int, after: int, job_id: str | None) -> list[Pending]:
@@ -105,6 +118,18 @@ def discard_all(db: apsw.Connection) -> int:
     """`Store.discard_all`."""
     db.execute(DISCARD_ALL)
     return db.changes()
+
+
+def _bury(db: apsw.Connection, seq: int, attempts: int, error: str, now: datetime) -> None:
+    db.execute(BURY_LETTER, (attempts, error, to_ms(now), seq))
+    db.execute(DELETE, (seq,))
+    db.execute(TRIM_DEAD_LETTERS, (MAX_DEAD_LETTERS,))
+
+
+def _row(job_id: str, outgoing: Outgoing, now: datetime) -> tuple[Any, ...]:
+    message = outgoing.message
+    not_before, created_at = to_ms(outgoing.not_before), to_ms(now)
+    return (message.id, job_id, outgoing.lane, message.topic, message.body, not_before, created_at)
 
 
 def _check(db: apsw.Connection, lease: Lease, now: datetime) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from nexo_poller.builtins.feeds.feed import Document, Entry, Feed, NoFeed
 from nexo_poller.builtins.feeds.parse import parse_feed
-from nexo_poller.builtins.feeds.text import LONGEST_MARKUP, resolved, text_of
+from nexo_poller.builtins.feeds.text import resolved, text_of
+from nexo_poller.builtins.html import LONGEST_MARKUP
 
 URL = "https://example.org/blog/feed"
 

@@ -1,0 +1,32 @@
+"""HTML as the text that a reader would see."""
+
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser
+
+LONGEST_MARKUP: Final = 65_536  # more than a message shows, and lexbor's time grows with the square of the depth
+INVISIBLE: Final = "script, style, template"
+SEPARATE: Final = (
+    "address, article, aside, blockquote, br, dd, div, dl, dt, figcaption, figure, footer, h1, h2, h3, h4, h5, h6, header, "
+    "hr, li, main, nav, ol, p, pre, section, table, td, th, tr, ul"
+)
+
+
+def text_of_html(markup: str) -> str:
+    """The text in the first 65,536 characters of `markup`; what a browser would not put on one line is on several."""
+    body = LexborHTMLParser(_beginning(markup)).body
+    if body is None:  # a frameset
+        return ""
+    for node in body.css(INVISIBLE):
+        node.decompose()
+    for node in body.css(SEPARATE):
+        node.insert_before("\n")
+        node.insert_after("\n")
+    return body.text()
+
+
+def _beginning(markup: str) -> str:
+    """No half of a tag at its end."""
+    beginning = markup[:LONGEST_MARKUP]
+    tag = beginning.rfind("<")
+    return beginning[:tag] if len(markup) > LONGEST_MARKUP and tag > beginning.rfind(">") else beginning
