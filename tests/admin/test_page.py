@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from nexo_poller.words import span
 SELDOM: Final = {"schedule": {"every_secs": 3600}}
 HOSTILE: Final = "<script>window.harmed = 1</script><img src=x onerror=window.harmed=1>"
 LOST: Final = "has not answered since"
+PAGES: Final = ("/", "/jobs/orders", "/outbox", "/dead-letters", "/jobs/no-such-job")
 
 
 @pytest.fixture(scope="module")
@@ -244,25 +246,24 @@ def test_whatever_others_say_stays_text(operator: Operator, served: Daemon, site
     assert operator.runs("return window.harmed") is None
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs/orders", "/outbox", "/dead-letters", "/jobs/no-such-job"])
-def test_on_a_phone_nothing_is_wider_than_the_window(operator: Operator, path: str) -> None:
+def test_on_a_phone_nothing_is_wider_than_the_window(operator: Operator) -> None:
     operator.resizes(400)
-    operator.opens(path)
-    operator.sees("nexo_poller")
-    assert operator.runs("return document.documentElement.scrollWidth") == 400
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
-def test_nothing_keeps_people_from_using_the_page(operator: Operator, width: int, scheme: str) -> None:
-    operator.resizes(width, scheme)
-    for path in ("/", "/jobs/orders", "/outbox", "/dead-letters", "/jobs/no-such-job"):
+    for path in PAGES:
         operator.opens(path)
         operator.sees("nexo_poller")
+        assert operator.runs("return document.documentElement.scrollWidth") == 400
+
+
+def test_nothing_keeps_people_from_using_the_page(operator: Operator) -> None:
+    for width, scheme in product((1280, 400), ("light", "dark")):
+        operator.resizes(width, scheme)
+        for path in PAGES:
+            operator.opens(path)
+            operator.sees("nexo_poller")
+            assert operator.complaints() == []
+        operator.opens("/jobs/orders")
+        operator.presses("Reset…")
         assert operator.complaints() == []
-    operator.opens("/jobs/orders")
-    operator.presses("Reset…")
-    assert operator.complaints() == []
 
 
 def test_what_is_unfolded_stays_so_when_the_page_changes(operator: Operator, served: Daemon, site: Server) -> None:
