@@ -58,10 +58,10 @@ class AdminDaemon:
             return await trio.open_unix_socket(self.bind.path)
         return await trio.open_tcp_stream(self.bind.host, self.bind.port)
 
-    async def until(self, path: str, is_so: Callable[[Any], bool]) -> Any:
+    async def until(self, path: str, is_so: Callable[[Any], bool], **more: Any) -> Any:
         """The JSON at a path, once it is so."""
         while True:
-            found = await self.get(path)
+            found = await self.get(path, **more)
             if is_so(found):
                 return found
             await trio.sleep(0.01)
