@@ -88,7 +88,8 @@ class Config:
 
     `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that the file has no such
     section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink. `secrets` are the values that came
-    from `${…}` and must be masked wherever text leaves.
+    from `${…}` and must be masked wherever text leaves. `fingerprint` is the sha256, in hex, of the content of the file that
+    this was read from; "" if it comes from no file.
     """
 
     settings: Settings = Settings()
@@ -100,3 +101,4 @@ class Config:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     warnings: tuple[Problem, ...] = ()
     where: Where = field(default=nowhere, eq=False, repr=False)
+    fingerprint: str = field(default="", eq=False)

@@ -100,6 +100,7 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
             secrets=secrets if admin.token is None else secrets | {admin.token},
             warnings=tuple(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
             where=document.lines.where,
+            fingerprint=document.fingerprint,
         ),
         refusals=(
             *placed(refusals, document.lines.where, mask),

@@ -1,6 +1,5 @@
 """A daemon for an operator to look after: the real command in a process of its own, and the sites that it talks to."""
 
-import socket
 import subprocess
 import threading
 import time
@@ -12,17 +11,10 @@ from typing import Any, Final
 import httpx
 import trio
 from attrs import define, field
-from command import NEXO_POLLER, environment
+from command import NEXO_POLLER, environment, free_port
 from http_server import Handler, Server, http_server
 
 START_SECS: Final = 30
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @define(eq=False)
