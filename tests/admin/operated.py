@@ -15,6 +15,7 @@ from command import NEXO_POLLER, environment, free_port
 from http_server import Handler, Server, http_server
 
 START_SECS: Final = 30
+STOP_SECS: Final = 5 + 5  # what clients may delay it (O6), and what a busy machine may
 
 
 @define(eq=False)
@@ -45,6 +46,16 @@ class Daemon:
             assert self._process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code that it leads to within `STOP_SECS`."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.terminate()
+        try:
+            return process.wait(STOP_SECS)
+        finally:
+            process.kill()
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
