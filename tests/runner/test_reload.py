@@ -9,6 +9,7 @@ import pytest
 import trio
 from attrs import evolve
 from daemon import Daemon, Script, counting, daemon, job, nothing
+from tasks import alive
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nexo_poller.config.model import Config, JobSpec, RejectedJob, Settings
@@ -18,6 +19,7 @@ from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.schedule import Every
 
 MINUTE = timedelta(minutes=1)
+JOB_TASK = "nexo_poller.runner.job.RunningJob.run"
 HOURLY = Every(timedelta(hours=1), jitter=timedelta())
 
 
@@ -171,7 +173,7 @@ async def test_a_client_that_goes_away_leaves_the_reload_to_end_by_itself(
         assert [view.id for view in await running.runner.list_jobs()] == ["other"]
 
 
-async def test_random_reloads_run_no_slot_twice_and_lose_no_job(
+async def test_random_reloads_run_no_slot_twice_lose_no_job_and_leak_no_task(
     tmp_path: Path, autojump_clock: MockClock, full: bool
 ) -> None:
     luck = random.Random(20260301)
@@ -190,14 +192,19 @@ async def test_random_reloads_run_no_slot_twice_and_lose_no_job(
 
     wanted = some()
     async with daemon(tmp_path, *wanted, act=tick, settings=Settings(max_concurrent_ticks=300)) as running:
+        await running.runner.reload(config(running))
+        without_jobs = alive()
         for _ in range(200 if full else 25):
-            await trio.sleep(luck.uniform(0, 10))
             wanted = some()
             await running.runner.reload(config(running, *wanted))
             assert [view.id for view in await running.runner.list_jobs()] == [spec.id for spec in wanted]
+            assert alive()[JOB_TASK] == len(wanted)
+            await trio.sleep(luck.uniform(0, 10))
         await trio.sleep(30)
         ticks = await running.runner.recent_ticks(names, 10_000)
         present = running.clock.now()
+        await running.runner.reload(config(running))
+        assert alive() == without_jobs
     for name in names:
         slots = [tick.slot for tick in ticks[name] if tick.status == "ok"]
         assert len(slots) == len(set(slots))
