@@ -105,7 +105,7 @@ async def test_clients_that_go_at_any_moment_half_apply_nothing_and_leak_nothing
         without_jobs = alive()
         for n in range(200 if full else 20):
             wanted = evolve(running_config(admin), jobs=owned_by(f"agent-{n}"))
-            runner.source = lambda wanted=wanted: wanted  # type: ignore[misc]
+            runner.source = lambda wanted=wanted: wanted
             client = await admin.connect()
             await client.send_all(POST)
             await trio.sleep(luck.uniform(0, 0.1))

@@ -67,7 +67,10 @@ async def fifty_jobs(folder: Path) -> AsyncIterator[Reloaded]:
         ):
             for _ in range(len(NAMES) - 1):
                 await daemon.line()
-            yield Reloaded(folder, server, daemon, client, answer)
+            reloaded = Reloaded(folder, server, daemon, client, answer)
+            while any(job["pending_messages"] for job in (await reloaded.jobs()).values()):  # noqa: ASYNC110 - of a process
+                await trio.sleep(0.02)  # a line is on stdout a moment before the outbox knows
+            yield reloaded
             assert await daemon.ended_by(SIGTERM) == 0
 
 
