@@ -4,21 +4,23 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from nexo_poller.config.document import Document
 from nexo_poller.config.files import find_file, read_document
 from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.jobs import JOBS, ReadEntry, read_jobs
-from nexo_poller.config.model import Config, RejectedJob
+from nexo_poller.config.model import AdminSettings, Config, RejectedJob
 from nexo_poller.config.problems import in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, File, PollersSection
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import SHORTEST_SECRET, Mask
 from nexo_poller.schedule import At
+
+ADMIN: Final = "admin"
 
 
 @frozen(kw_only=True)
@@ -55,13 +57,35 @@ def load_config(path: Path, env: Mapping[str, str] = os.environ) -> Config | Non
     return None if reading is None else reading.accepted()
 
 
+def load_admin(path: Path, env: Mapping[str, str] = os.environ) -> AdminSettings | None:
+    """The section `admin:` of such a file, whatever else is wrong there; None if there is no file.
+
+    For those who only look for the daemon, and need not have what its jobs need: nothing outside the section is looked
+    up in `env` or in files. Raises `ConfigError` if the section cannot be used, or the file is no YAML.
+    """
+    file = find_file(path)
+    if file is None:
+        return None
+    if not _may_have(ADMIN, file):
+        return AdminSettings()
+    document = read_document(file)
+    if isinstance(document.value, Mapping):
+        section = {key: value for key, value in document.value.items() if key == ADMIN}
+        problems = tuple(problem for problem in document.problems if problem.key[:1] == (ADMIN,))
+        document = evolve(document, value=section, problems=problems)
+    return _resolved(document, env, file.parent).accepted().admin
+
+
 def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetime | None = None) -> Reading | None:
     """Like `load_config`, but raises nothing. With `now`, an `at` that is past gives a warning."""
     file = find_file(path)
     if file is None:
         return None
-    document = read_document(file)
-    interpolation = Interpolation(env=env, folder=file.parent)
+    return _resolved(read_document(file), env, file.parent, now)
+
+
+def _resolved(document: Document, env: Mapping[str, str], folder: Path, now: datetime | None = None) -> Reading:
+    interpolation = Interpolation(env=env, folder=folder)
     value = interpolation.resolve({} if document.value is None else document.value)
     return _read(document, value, interpolation, now)
 
@@ -108,6 +132,14 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
         ),
         faulty=tuple(entry for entry in entries if not entry.spec),
     )
+
+
+def _may_have(key: str, file: Path) -> bool:
+    """Whether it is worth while to look for `key`: to parse 10,000 jobs for nothing takes seconds."""
+    try:
+        return not file.is_file() or key.encode() in file.read_bytes()
+    except OSError:
+        return True  # reading it as a document will tell why
 
 
 def _is_in_job(problem: Problem) -> bool:
