@@ -35,6 +35,7 @@ from nexo_poller.runner.views import JobDetails, JobView, details, rejected_view
 from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
 from nexo_poller.state import JobState
 from nexo_poller.store import DeadLetter, JobRow, Pending, Store, StoreStatistics, TickRecord
+from nexo_poller.words import counted
 
 if TYPE_CHECKING:
     from nexo_poller.http.pools import HttpPools
@@ -170,7 +171,7 @@ class PollerRunner:
                     serving.jobs = jobs
                     for job in parts.jobs.values():
                         jobs.start_soon(job.run)
-                    log.info("serving %d jobs, %d rejected", len(parts.jobs), len(parts.rejected))
+                    log.info("serving %s, %d rejected", counted(len(parts.jobs), "job"), len(parts.rejected))
                     task_status.started()
                     await serving.stopping.wait()
                     jobs.cancel_scope.cancel()
