@@ -36,13 +36,13 @@ async def fewer(name: str, than: int) -> None:
 
 
 async def test_a_client_that_goes_while_the_file_is_read_makes_nothing_happen(tmp_path: Path) -> None:
-    reading, go_on = trio.Event(), threading.Event()
+    reading, go_on, released = trio.Event(), threading.Event(), list[bool]()
     async with admin_daemon(tmp_path) as admin:
         wanted = evolve(running_config(admin), jobs=(job("other", paused_on_boot=True),))
 
         def read_slowly() -> Config:
             trio.from_thread.run_sync(reading.set)
-            go_on.wait()
+            released.append(go_on.wait(20))
             return wanted
 
         admin.daemon.runner.source = read_slowly
@@ -56,6 +56,7 @@ async def test_a_client_that_goes_while_the_file_is_read_makes_nothing_happen(tm
         assert await admin.get("/admin/pollers") == before
         done = await admin.post("/admin/pollers/reload")  # waits for the thread that reads, and reads anew
         assert (done["add"], done["remove"]) == (["other"], ["inbox"])
+    assert released == [True, True]  # the client's end waited for no reading
 
 
 async def test_a_client_that_goes_while_jobs_are_exchanged_has_them_exchanged(tmp_path: Path) -> None:

@@ -294,3 +294,25 @@ async def test_a_file_that_changes_while_it_is_read_must_settle_again(
         assert await watch.jobs() == ["a", "c"]
     assert watch.said("reloaded") == 1
     assert reads[1] - reads[0] >= 2
+
+
+async def test_what_is_read_in_the_middle_of_a_change_is_neither_told_nor_taken_for_what_had_settled(
+    watched: Watch, autojump_clock: MockClock
+) -> None:
+    async with watched() as watch:
+        runner, reads = watch.daemon.runner, list[float]()
+
+        def read_late() -> Config | None:
+            reads.append(trio.current_time())
+            if len(reads) == 1:
+                watch.file.write_text(content("a", "b")[:50])
+            return load_config(watch.file)
+
+        runner.source = read_late
+        watch.file.write_text(content("a", "b"))
+        while not reads:  # noqa: ASYNC110 - nobody else is told
+            await trio.sleep(0.5)
+        watch.file.write_text(content("a", "b"))
+        await trio.sleep(5)
+        assert await watch.jobs() == ["a", "b"]
+    assert watch.said("not reloaded") == 0
