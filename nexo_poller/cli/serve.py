@@ -13,7 +13,7 @@ from attrs import evolve
 
 from nexo_poller.cli.options import config_option, read_bind
 from nexo_poller.cli.reloading import Reloading
-from nexo_poller.cli.running import load, mask_of, run
+from nexo_poller.cli.running import load, run
 from nexo_poller.config.binds import Bind
 from nexo_poller.config.files import fingerprint
 from nexo_poller.config.model import AdminSettings, Config
@@ -67,11 +67,14 @@ def command(  # noqa: PLR0913, PLR0917 - the options
       130  stopped at once by a second SIGINT (143: SIGTERM)
     """
     config = load(path)
-    configure_logging(mask_of(config), log_level)
+    runner = PollerRunner(with_channels(config), metrics=PrometheusMetrics())
+
+    def mask(text: str) -> str:
+        return runner.mask(text)  # which a reload exchanges
+
+    configure_logging(mask, log_level)
     for warning in config.warnings:
         log.warning("%s", warning)
-    metrics = PrometheusMetrics()
-    runner = PollerRunner(with_channels(config), metrics=metrics)
     runner.source = partial(read_again, path)
     for problem in runner.register_installed():
         log.error("%s", problem)

@@ -27,7 +27,7 @@ from nexo_poller.runner.events import Feed, RunnerEvent
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
-from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
+from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts, secrets_of
 from nexo_poller.runner.reload import carry_out, checked
 from nexo_poller.runner.silence import break_silences
 from nexo_poller.runner.tick import inside
@@ -91,6 +91,7 @@ class PollerRunner:
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
         self._subscriptions: list[tuple[str, Handler]] = []
+        self._mask = Mask([*self._given.config.secrets, *secrets_of(self._given.config.jobs)])
         self.source: Callable[[], Config | None] | None = None
         self._reading = trio.CapacityLimiter(1)
         self._reloading = trio.Lock()
@@ -377,8 +378,8 @@ class PollerRunner:
 
     @property
     def mask(self) -> Mask:
-        """Takes what is secret in the configuration out of a text (O2). Raises `RuntimeError` while not open."""
-        return self._open_parts().machine.mask
+        """Takes what is secret in the configuration out of a text (O2), also before and after the runner is open."""
+        return self._mask
 
     @property
     def store(self) -> Store:
@@ -419,7 +420,7 @@ class PollerRunner:
         self._is_open = True
         try:
             async with open_parts(self._given, self._pollers, states_of) as parts:
-                self._parts = parts
+                self._parts, self._mask = parts, parts.machine.mask
                 try:
                     yield parts
                 finally:
@@ -437,7 +438,7 @@ class PollerRunner:
                 raise RuntimeError("the runner does not serve, or is about to stop")
             planned = self._planned(parts, config)
             await carry_out(planned, parts, config, checked(planned, parts, config, self._pollers), serving.jobs)
-            self.config, self._given = config, evolve(self._given, config=config)
+            self.config, self._given, self._mask = config, evolve(self._given, config=config), parts.machine.mask
             log.info(
                 "reloaded: %d added, %d replaced, %d removed, %d kept",
                 *map(len, (planned.add, planned.replace, planned.remove, planned.keep)),

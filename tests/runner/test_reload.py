@@ -12,7 +12,7 @@ from daemon import Daemon, Script, counting, daemon, job, nothing
 from tasks import alive
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from nexo_poller.config.model import Config, JobSpec, RejectedJob, Settings
+from nexo_poller.config.model import AdminSettings, Config, JobSpec, RejectedJob, Settings
 from nexo_poller.errors import ConfigError, JobRefused, Problem
 from nexo_poller.plan import ReloadPlan
 from nexo_poller.poller import PollContext, TickAck
@@ -77,6 +77,7 @@ async def test_one_bad_job_and_nothing_changes_with_every_problem_told(
             job("other", kind="scrip"),
             rejected=(rejected,),
             channels={"*": "stdout"},
+            admin=AdminSettings(token="s3cret-token"),
             settings=Settings(state_db=Path("elsewhere.db")),
         )
         with pytest.raises(ConfigError) as refused:
@@ -84,10 +85,26 @@ async def test_one_bad_job_and_nothing_changes_with_every_problem_told(
         with pytest.raises(ConfigError):
             running.runner.diff(bad)
         text = str(refused.value)
-        for what in ("is no job", "did you mean 'script'", "`channels:` were changed", "`pollers.state_db`"):
+        for what in (
+            "is no job",
+            "did you mean 'script'",
+            "`channels:` were changed",
+            "`pollers.state_db`",
+            "`admin:`",
+        ):
             assert what in text
         await trio.sleep(60)
     assert len(script.ran_at) == 2
+
+
+async def test_what_is_secret_in_the_new_configuration_is_masked_from_then_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with daemon(tmp_path) as running:
+        assert running.runner.mask("a hunter2hunter2") == "a hunter2hunter2"
+        await running.runner.reload(config(running, job(), secrets=frozenset({"hunter2hunter2"})))
+        assert running.runner.mask("a hunter2hunter2") == "a ***"
+    assert running.runner.mask("a hunter2hunter2") == "a ***"
 
 
 async def test_a_running_tick_is_cancelled_and_gone_before_its_successor_starts(
