@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ import trio
 from admin_daemon import ANY_PORT, PAUSED, AdminDaemon, admin_daemon
 from attrs import define
 from daemon import job
+from event_clients import PATH, REQUEST, listeners, open_stream, stalled_stream
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nexo_poller import PollContext, TickAck
@@ -25,11 +26,6 @@ from nexo_poller.testing import VirtualClock
 
 # httpcore leaves the generators of an answer that is not read to its end to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
-
-PATH: Final = "/admin/pollers/events"
-REQUEST: Final = f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-BEGINNING: Final = b"retry: 2000"
-MANY_BYTES: Final = 20_000_000  # more than any socket's buffers hold
 
 
 @define(eq=False)
@@ -54,19 +50,6 @@ async def listening_to(admin: AdminDaemon, **query: str) -> AsyncIterator[Told]:
         lines = answer.aiter_lines()
         assert [await anext(lines), await anext(lines)] == ["retry: 2000", ""]
         yield Told(answer, lines)
-
-
-@asynccontextmanager
-async def open_stream(admin: AdminDaemon) -> AsyncIterator[trio.SocketStream]:
-    """A bare connection on which an event stream has begun."""
-    async with await admin.connect() as client:
-        await client.send_all(REQUEST)
-        begun = b""
-        while BEGINNING not in begun:
-            some = await client.receive_some()
-            assert some
-            begun += some
-        yield client
 
 
 async def test_ticks_and_deliveries_are_told_as_they_happen(tmp_path: Path) -> None:
@@ -199,8 +182,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> 
         async with open_stream(admin):
             assert len(admin.daemon.runner._given.feed._readers) == 1
             assert trio.lowlevel.current_statistics().tasks_living > before
-        while admin.daemon.runner._given.feed._readers:
-            await trio.lowlevel.checkpoint()
+        await listeners(admin, 0)
         while trio.lowlevel.current_statistics().tasks_living > before:
             await trio.lowlevel.checkpoint()
 
@@ -235,17 +217,7 @@ async def test_a_stream_tells_the_last_of_a_runner_that_stops_and_ends(tmp_path:
 async def test_a_stalled_event_stream_delays_the_end_by_five_seconds_at_most(tmp_path: Path, is_unix: bool) -> None:
     bind: Bind = UnixBind(tmp_path / "run" / "admin.sock") if is_unix else ANY_PORT
     with trio.CancelScope() as scope:
-        async with AsyncExitStack() as to_the_last:
-            async with admin_daemon(tmp_path, admin=AdminSettings(bind=bind)) as admin:
-                client = await to_the_last.enter_async_context(open_stream(admin))
-                for _ in range(20):
-                    await admin.daemon.runner.set_paused("inbox", paused=True, reason="x" * (MANY_BYTES // 20))
-                await wait_all_tasks_blocked(0.1)  # the kernel's buffers are full
-                scope.deadline = trio.current_time() + 5
-            scope.deadline = float("inf")
-            received = 0
-            with suppress(trio.BrokenResourceError):
-                async for some in client:
-                    received += len(some)
+        async with AsyncExitStack() as to_the_last, admin_daemon(tmp_path, admin=AdminSettings(bind=bind)) as admin:
+            await to_the_last.enter_async_context(stalled_stream(admin))
+            scope.deadline = trio.current_time() + 5
     assert not scope.cancelled_caught
-    assert received < MANY_BYTES, "it was not stalled"
