@@ -24,12 +24,24 @@ PAUSED: Final = job(paused_on_boot=True)
 
 @define(eq=False)
 class AdminDaemon:
-    """A serving daemon; `client` speaks to its admin server, which `scope` ends."""
+    """A serving daemon; `client` speaks to its admin server, which `scope` ends, and runs alone in `nursery`."""
 
     daemon: Daemon
     client: httpx.AsyncClient
     bind: Bind
     scope: trio.CancelScope
+    nursery: trio.Nursery
+
+    def connections(self) -> int:
+        """How many connections the server has a task for."""
+        [server] = self.nursery.child_tasks
+        [tasks] = [nursery.child_tasks for nursery in server.child_nurseries]
+        return len(tasks) - 1  # which accepts them
+
+    async def no_connections(self) -> None:
+        """Return once the server has forgotten every connection."""
+        while self.connections():
+            await trio.lowlevel.checkpoint()
 
     async def get(self, path: str, **more: Any) -> Any:
         """The JSON of a 200."""
@@ -99,5 +111,5 @@ async def admin_daemon(
             url = "http://localhost" if isinstance(bind, UnixBind) else f"http://{bind}"
             await nursery.start(serve)
             async with httpx.AsyncClient(base_url=url, transport=transport, timeout=30, trust_env=False) as client:
-                yield AdminDaemon(running, client, bind, scope)
+                yield AdminDaemon(running, client, bind, scope, nursery)
             nursery.cancel_scope.cancel()

@@ -177,14 +177,11 @@ async def test_of_streams_that_are_asked_for_at_the_same_moment_no_more_are_let_
 
 async def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> None:
     async with admin_daemon(tmp_path) as admin:
-        await wait_all_tasks_blocked(0.05)
-        before = trio.lowlevel.current_statistics().tasks_living
         async with open_stream(admin):
-            assert len(admin.daemon.runner._given.feed._readers) == 1
-            assert trio.lowlevel.current_statistics().tasks_living > before
+            await listeners(admin, 1)
+            assert admin.connections() == 1
         await listeners(admin, 0)
-        while trio.lowlevel.current_statistics().tasks_living > before:
-            await trio.lowlevel.checkpoint()
+        await admin.no_connections()
 
 
 async def test_a_stream_ends_when_the_server_does(tmp_path: Path) -> None:
