@@ -1,1 +1,1 @@
-"""How fast, and how much memory. `python -m benchmarks.ticks`, `python -m benchmarks.memory`."""
+"""How fast, and how much memory. `python -m benchmarks.ticks`, `benchmarks.memory`, `benchmarks.reload`."""

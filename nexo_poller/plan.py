@@ -31,20 +31,31 @@ def plan(running: Config, wanted: Config, provider_of: ProviderOf = no_provider)
     agent, the provider of language models that it asks (which `provider_of` knows), or a setting that it has no value of
     its own for. Its place in the file does not matter.
     """
-    old, new = ({job.id: _runs_by(job, config, provider_of) for job in config.jobs} for config in (running, wanted))
+    old, new = ({job.id: job for job in config.jobs} for config in (running, wanted))
     both = old.keys() & new.keys()
+    kept = {
+        job_id
+        for job_id in both
+        if _is_same(old[job_id], new[job_id])
+        and _around(old[job_id], running, provider_of) == _around(new[job_id], wanted, provider_of)
+    }
     return ReloadPlan(
         add=tuple(sorted(new.keys() - both)),
-        replace=tuple(sorted(job_id for job_id in both if old[job_id] != new[job_id])),
+        replace=tuple(sorted(both - kept)),
         remove=tuple(sorted(old.keys() - both)),
-        keep=tuple(sorted(job_id for job_id in both if old[job_id] == new[job_id])),
+        keep=tuple(sorted(kept)),
     )
 
 
-def _runs_by(job: JobSpec, config: Config, provider_of: ProviderOf) -> tuple[Any, ...]:
+def _is_same(old: JobSpec, new: JobSpec) -> bool:
+    """Whether the entries differ in nothing but their `extra`. Of ten thousand jobs nearly all are equal: that is first."""
+    return old == new or evolve(old, extra={}) == evolve(new, extra={})
+
+
+def _around(job: JobSpec, config: Config, provider_of: ProviderOf) -> tuple[Any, ...]:
+    """What the job runs by beside its own entry."""
     settings = config.settings
     return (
-        evolve(job, extra={}),
         settings.default_jitter if job.schedule.jitter is None else None,
         settings.tick_timeout if job.tick_timeout is None else None,
         settings.lease_ttl_factor,

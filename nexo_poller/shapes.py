@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from nexo_poller.broker import Message
 from nexo_poller.plan import ReloadPlan
+from nexo_poller.runner.condition import condition
 from nexo_poller.runner.outcome import DryRun, TickReport
 from nexo_poller.runner.views import JobDetails, JobView
 from nexo_poller.store import DeadLetter, Pending, TickRecord
@@ -22,6 +23,7 @@ def job_summary(view: JobView) -> dict[str, Any]:
         "id": view.id,
         "kind": view.kind,
         "agent": view.agent,
+        "state": condition(view),
         "paused": view.paused,
         "pause_reason": view.pause_reason,
         "last_run_at_ms": to_ms(view.last_run_at),

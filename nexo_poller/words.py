@@ -1,4 +1,4 @@
-"""Lengths of time in words, as short as a table wants them. The page's `static/times.js` says them in the same words."""
+"""Lengths of time in words, as short as a table wants them, and counts. The page's `static/times.js` says times alike."""
 
 from datetime import timedelta
 from typing import Final
@@ -23,6 +23,11 @@ def took(duration: timedelta) -> str:
     if duration < SECOND:
         return f"{duration // timedelta(milliseconds=1)} ms"
     return f"{duration / SECOND:.1f} s" if duration < MINUTE else span(duration)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`: for nouns whose plural is regular."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def ago(length: timedelta) -> str:

@@ -1,6 +1,7 @@
 """The real command in processes of its own, as tests drive it."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,6 +23,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment, in which Python finds this very package from any folder."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path, **(extra or {})}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def nexo_poller(

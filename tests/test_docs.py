@@ -18,6 +18,7 @@ NEEDS_THE_NETWORK = {"nexo-poller test python-news"}  # `test` runs on a local s
 RUN_ELSEWHERE = {
     "nexo-poller demo",  # tests/cli/test_demo.py
     "nexo-poller serve",  # tests/cli/test_serve.py
+    "nexo-poller serve --watch",  # tests/cli/test_reload_of_a_daemon.py
     "pytest",  # by whoever reads this
 }
 

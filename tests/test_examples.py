@@ -2,10 +2,14 @@
 
 import ast
 import json
+import re
+import signal
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+import trio
 from command import ROOT, running
 from http_server import Request, Response, http_server
 
@@ -39,6 +43,24 @@ async def test_the_daemon_author_gets_what_the_poller_author_found(tmp_path: Pat
             assert await program.line() == "you version 1.0 is out"
             released.append("1.1")
             assert await program.line() == "you version 1.1 is out"
+
+
+@pytest.mark.parametrize("way", ["mount", "blueprint"])
+async def test_an_app_of_ones_own_shows_its_jobs_and_stops_at_a_signal(tmp_path: Path, way: str) -> None:
+    found = Response(body=json.dumps({"version": "1.0"}).encode())
+    async with http_server({"/version": lambda _: found}) as source:
+        tmp_path.joinpath("config").mkdir()
+        tmp_path.joinpath("config", "pollers.yaml").write_text(CONFIG.format(url=source.url("/version")))
+        program = [sys.executable, str(EXAMPLES / "admin_app.py"), way, "127.0.0.1:0"]
+        async with running(program, cwd=tmp_path) as app, httpx.AsyncClient(trust_env=False) as client:
+            await app.said("CTRL + C")
+            (address,) = re.findall(rb"Running on (http://127.0.0.1:[0-9]+)", app.stderr)
+            client.base_url = address.decode()
+            while (await client.get("/news")).json() != ["version 1.0 is out"]:  # noqa: ASYNC110 - the app has no better news
+                await trio.sleep(0.01)
+            assert [job["id"] for job in (await client.get("/ops/admin/pollers")).json()] == ["release"]
+            assert "release" in (await client.get("/ops/")).text
+            assert await app.ended_by(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize(("name", "most"), [("embed.py", 15), ("my_poller.py", 25)])

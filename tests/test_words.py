@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from nexo_poller.words import ago, ahead, span, took
+from nexo_poller.words import ago, ahead, counted, span, took
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,7 @@ def test_a_duration_is_said_as_finely_as_it_is_short(duration: timedelta, words:
 def test_the_past_and_the_future_are_told_apart_in_words() -> None:
     assert [ago(timedelta(seconds=seconds)) for seconds in (-5, 0.9, 12)] == ["just now", "just now", "12 s ago"]
     assert [ahead(timedelta(seconds=seconds)) for seconds in (-5, 0.9, 185)] == ["due now", "due now", "in 3 min 05 s"]
+
+
+def test_one_thing_is_not_said_to_be_several() -> None:
+    assert [counted(number, "job") for number in (0, 1, 2, 10_000)] == ["0 jobs", "1 job", "2 jobs", "10,000 jobs"]

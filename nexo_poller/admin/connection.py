@@ -1,8 +1,9 @@
 """A connection that does not wait for ever for its client (O6).
 
 ⚗ hypercorn shields its sends and gives them no deadline, so that one client that does not read keeps the whole server
-from ending; and it can wait for ever to hand a request's body to a handler that is gone. Hence two deadlines: a write
-that the client does not take in time closes the connection, and whoever serves a closed connection has a moment left.
+from ending. It can wait for ever to hand a request's body to a handler that is gone, and, cancelled by Quart-Trio while
+it closes a connection, leaves it open. Hence two deadlines: a write that the client does not take in time closes the
+connection, and once either side has begun to close it, whoever serves it has a moment left.
 """
 
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 import trio
 from attrs import Factory, define
 
-WRITE_SECS: Final = 4.0
+WRITE_SECS: Final = 3.0  # a server that ends waits so long for one write, and has promised to end within 5 s
 AFTER_CLOSE_SECS: Final = 1.0
 
 
@@ -29,7 +30,10 @@ class PatientStream(trio.abc.HalfCloseableStream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, or close: raises `trio.BrokenResourceError` if the client has not taken it all in time."""
         with trio.move_on_after(WRITE_SECS):
-            await self._stream.send_all(data)
+            try:
+                await self._stream.send_all(data)
+            except trio.BusyResourceError as error:  # hypercorn sends one thing at a time, but it may be closing
+                raise trio.BrokenResourceError("the connection is being closed") from error
             return
         await self.aclose()
         raise trio.BrokenResourceError(f"the client did not read for {WRITE_SECS:g} s")
@@ -39,14 +43,21 @@ class PatientStream(trio.abc.HalfCloseableStream):
         await self._stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
-        """See `trio.abc.HalfCloseableStream`."""
+        """See `trio.abc.HalfCloseableStream`. hypercorn closes after it, unless it is cancelled here."""
+        self._end_soon()
         await self._stream.send_eof()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """See `trio.abc.ReceiveStream`."""
-        return await self._stream.receive_some(max_bytes)
+        """See `trio.abc.ReceiveStream`. Nothing more to receive is an end, too."""
+        received = await self._stream.receive_some(max_bytes)
+        if not received:
+            self._end_soon()
+        return received
 
     async def aclose(self) -> None:
         """Close, and set the end of `life`."""
-        self.life.deadline = min(self.life.deadline, trio.current_time() + AFTER_CLOSE_SECS)
+        self._end_soon()
         await self._stream.aclose()
+
+    def _end_soon(self) -> None:
+        self.life.deadline = min(self.life.deadline, trio.current_time() + AFTER_CLOSE_SECS)

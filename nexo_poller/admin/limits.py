@@ -1,7 +1,7 @@
 """How much at once: whoever asks for more waits a little, and is then told to come back."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import trio
@@ -18,12 +18,16 @@ PATIENCE_SECS: Final = 10.0
 
 @define(eq=False)
 class Limits:
-    """Places in one admin app. `rendering` is for metrics, where a second thread would only take the first one's time."""
+    """Places in one admin app.
+
+    `rendering` is for metrics, where a second thread would only take the first one's time; `streams` is for event
+    streams, which last, and so take no places from requests.
+    """
 
     rendering: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(1))
+    streams: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(STREAMS))
     _requests: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(REQUESTS))
     _lengthy: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(LENGTHY_REQUESTS))
-    _streams: int = 0
 
     @asynccontextmanager
     async def place(self, cost: Cost) -> AsyncIterator[None]:
@@ -37,17 +41,3 @@ class Limits:
             if patience.cancelled_caught:
                 raise Failure(503, "too many requests at once; try again", headers={"Retry-After": "1"})
             yield
-
-    def check_streams(self) -> None:
-        """Raise `Failure` with 503 if no more event streams may be opened."""
-        if self._streams >= STREAMS:
-            raise Failure(503, f"{STREAMS} event streams are open, and no more may be", headers={"Retry-After": "10"})
-
-    @contextmanager
-    def stream(self) -> Iterator[None]:
-        """An event stream, for as long as it is open."""
-        self._streams += 1
-        try:
-            yield
-        finally:
-            self._streams -= 1

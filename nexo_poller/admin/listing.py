@@ -8,8 +8,8 @@ from typing import Final, Self
 
 from attrs import frozen
 
-from nexo_poller.admin.condition import Condition, condition
 from nexo_poller.breaker import Breaker
+from nexo_poller.runner.condition import Condition, condition
 from nexo_poller.runner.views import JobView
 
 JOBS_A_PAGE: Final = 50

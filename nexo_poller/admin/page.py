@@ -6,7 +6,6 @@ from typing import Any, Final
 from quart import Response, url_for
 
 from nexo_poller.admin.addresses import Addresses
-from nexo_poller.admin.condition import Condition
 from nexo_poller.admin.guard import Guard
 from nexo_poller.admin.listing import Query, listing
 from nexo_poller.admin.outgoing import bytes_response
@@ -14,6 +13,7 @@ from nexo_poller.admin.rendering import render
 from nexo_poller.admin.route import Call, Handler, Route, Schema
 from nexo_poller.clock import SystemClock
 from nexo_poller.errors import JobUnknown
+from nexo_poller.runner.condition import Condition
 
 HTML: Final = "text/html; charset=utf-8"
 MESSAGES_A_PAGE: Final = 50

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nexo_poller.admin.condition import condition
 from nexo_poller.admin.sparkline import sparkline
 from nexo_poller.broker import Message
+from nexo_poller.runner.condition import condition
 from nexo_poller.store.rows import to_ms
 from nexo_poller.words import ago, ahead, took
 

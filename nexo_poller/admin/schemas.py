@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from nexo_poller.admin.route import Schema
+from nexo_poller.runner.condition import Condition
 
 
 def record(**fields: Schema) -> Schema:
@@ -37,6 +38,7 @@ SUMMARY: Final[Mapping[str, Schema]] = {
     "id": TEXT,
     "kind": TEXT,
     "agent": TEXT,
+    "state": {"enum": [*Condition]},
     "paused": FLAG,
     "pause_reason": MAYBE_TEXT,
     "last_run_at_ms": MAYBE_MOMENT,

@@ -76,7 +76,7 @@ def _config() -> Config:
     config.errorlog = log
     config.include_server_header = False
     config.h11_max_incomplete_size = HEADER_BYTES
-    config.keep_alive_timeout = int(IDLE_SECS)
+    config.keep_alive_timeout = IDLE_SECS
     return config
 
 

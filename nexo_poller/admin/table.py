@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from quart import request
 
-from nexo_poller.admin import cursors, files, health, jobs, messages, reloading, session, tool_calls
+from nexo_poller.admin import cursors, events, files, health, jobs, messages, reloading, session, tool_calls
 from nexo_poller.admin.openapi import openapi
 from nexo_poller.admin.page import PAGES
 from nexo_poller.admin.route import Call, Route, Schema
@@ -61,6 +61,16 @@ ROUTES: Final = (
         handler=jobs.list_jobs,
         summary="Every job, in the order of the file, rejected ones last",
         answer=list_of(JOB),
+    ),
+    Route(
+        method="GET",
+        path="/admin/pollers/events",
+        handler=events.stream_events,
+        summary="What happens from now on, as server-sent events: tick, state, reload, delivery, lost",
+        media_type=events.MEDIA_TYPE,
+        query={"job": {"type": "string", "description": "Only what concerns this job."}},
+        answer={"type": "string"},
+        cost="light",
     ),
     Route(
         method="GET",

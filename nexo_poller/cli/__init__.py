@@ -1,15 +1,31 @@
 """The command `nexo-poller`. Each subcommand is a module here, imported when it is called for."""
 
+import os
+import sys
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
-COMMANDS: Final = ("serve", "check", "migrate", "google", "schema", "test", "next", "mcp", "demo")
+ON_A_FILE: Final = ("serve", "check", "migrate", "google", "schema", "test", "next")
+ON_A_JOB: Final = ("show", "run", "pause", "resume", "reset", "history", "cursor")
+ON_A_DAEMON: Final = ("list", *ON_A_JOB, "reload", "tail", "outbox", "dlq", "tools", "mcp")
+COMMANDS: Final = (*ON_A_FILE, *ON_A_DAEMON, "completion", "demo")
+STDOUT: Final = 1
+FAILED: Final = 1
 
 
 class LazyGroup(click.Group):
     """A group whose commands are `nexo_poller.cli.<name>.command`, so that `--version` does not load the runner."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """As in any group; and what the system refuses, such as to write to a full disk, is one line and exit code 1."""
+        try:
+            return super().main(*args, **more)
+        except OSError as error:  # click itself ends quietly where nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # or Python's last flush would fail once more, and say so
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(FAILED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order of a first use."""

@@ -14,9 +14,12 @@ from nexo_poller.cli.options import config_option, json_option
 from nexo_poller.cli.problems import show
 from nexo_poller.cli.running import NoConfiguration
 from nexo_poller.config.binding import check_reading
+from nexo_poller.config.jobs import JOBS
+from nexo_poller.config.model import Config
 from nexo_poller.config.reading import Reading, read_config
 from nexo_poller.errors import Problem
 from nexo_poller.kinds import discover_pollers
+from nexo_poller.words import counted
 
 ERRORS, ONLY_WARNINGS = 1, 2
 
@@ -43,6 +46,8 @@ def command(context: click.Context, path: Path, as_json: bool, strict: bool) -> 
     discovery = discover_pollers()
     pollers = {poller.kind: poller for poller in (*builtin_pollers(), *discovery.pollers)}
     problems = [*discovery.problems, *check_reading(reading, pollers), *_channel_problems(reading)]
+    if not problems and not reading.config.jobs:
+        problems.append(_no_jobs(reading.config))
     errors = [problem for problem in problems if not problem.is_warning]
     if as_json:
         click.echo(json.dumps(_as_json(problems)))
@@ -53,7 +58,14 @@ def command(context: click.Context, path: Path, as_json: bool, strict: bool) -> 
     if problems:
         context.exit(ONLY_WARNINGS)
     if not as_json:
-        click.echo(f"{path}: {len(reading.config.jobs)} jobs, no problems")
+        click.echo(f"{path}: {counted(len(reading.config.jobs), 'job')}, no problems")
+
+
+def _no_jobs(config: Config) -> Problem:
+    remedy = "list them below `pollers:`, `jobs:`, each with `id`, `kind`, `agent` and `schedule`"
+    return Problem(
+        what="there are no jobs: nothing would run", remedy=remedy, where=config.where(JOBS), is_warning=True
+    )
 
 
 def _channel_problems(reading: Reading) -> list[Problem]:

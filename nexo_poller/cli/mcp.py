@@ -5,7 +5,8 @@ from typing import Final
 
 import click
 
-from nexo_poller.cli.daemon import admin_option, daemon_client
+from nexo_poller.cli.daemon import Daemon
+from nexo_poller.cli.finding import daemon_option
 from nexo_poller.cli.running import run
 
 WITHOUT_IT: Final = 'the Model Context Protocol needs an extra: pip install "nexo-poller[mcp]"'
@@ -13,8 +14,8 @@ WITHOUT_IT: Final = 'the Model Context Protocol needs an extra: pip install "nex
 
 @click.command("mcp")
 @click.option("--agent", required=True, metavar="ID", help="Who calls the tools; no argument of a call can change it.")
-@admin_option
-def command(agent: str, address: str) -> None:
+@daemon_option
+def command(agent: str, daemon: Daemon) -> None:
     r"""Serve the tools of a running daemon over the Model Context Protocol, on stdin and stdout.
 
     This is for MCP clients to start. Every call goes on to the daemon's admin server, in the name of the agent.
@@ -30,4 +31,4 @@ def command(agent: str, address: str) -> None:
     except ModuleNotFoundError as missing:
         raise click.ClickException(WITHOUT_IT) from missing
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the thread that reads stdin would not hear of a KeyboardInterrupt
-    run(serve_stdio, daemon_client(address), agent)
+    run(serve_stdio, daemon, agent)

@@ -1,7 +1,7 @@
 """`nexo-poller next ID`: when a job will run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,9 @@ from nexo_poller.cli.problems import show
 from nexo_poller.cli.running import Refused, load, run
 from nexo_poller.config.model import Config, JobSpec
 from nexo_poller.errors import JobUnknown
-from nexo_poller.schedule import Cron
-from nexo_poller.state import JobState
+from nexo_poller.logs import escape
+from nexo_poller.schedule import At, Cron
+from nexo_poller.state import FIRED, JobState
 from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.timetable import Due, Timetable
 
@@ -38,7 +39,7 @@ def command(job_id: str, count: int, path: Path, as_json: bool) -> None:
     state_db = config.settings.state_db
     state = run(known_state, state_db, job_id) if state_db.exists() else None
     jitter = config.settings.default_jitter if job.schedule.jitter is None else job.schedule.jitter
-    timetable = Timetable(job_id=job.id, schedule=job.schedule, jitter=jitter)
+    timetable = Timetable(job_id=job.id, schedule=job.schedule, jitter=jitter, misfire=job.misfire)
     zone = job.schedule.zone if isinstance(job.schedule, Cron) else ZoneInfo("UTC")
     coming = list(islice(slots_to_come(timetable, state, now), count))
     if as_json:
@@ -46,12 +47,11 @@ def command(job_id: str, count: int, path: Path, as_json: bool) -> None:
         paused = state.pause_reason if state else None
         click.echo(json.dumps({"job": job_id, "zone": zone.key, "paused": paused, "slots": slots}))
         return
-    if state is not None and state.pause_reason is not None:
-        click.echo(f"the job is paused ({state.pause_reason}): none of these will run before it is resumed", err=True)
     for due in coming:
         click.echo(f"{due.slot.astimezone(zone):%a %Y-%m-%d %H:%M:%S %Z}   {_utc(due.slot)}   starts {_utc(due.at)}")
-    if not coming:
-        click.echo("no slot to come", err=True)
+    remark = remark_on(coming, timetable, state, now)
+    if remark is not None:
+        click.echo(escape(remark), err=True)
 
 
 async def known_state(state_db: Path, job_id: str) -> JobState | None:
@@ -64,10 +64,28 @@ async def known_state(state_db: Path, job_id: str) -> JobState | None:
 def slots_to_come(timetable: Timetable, state: JobState | None, now: datetime) -> Iterator[Due]:
     """The slots after `now`, and first, for a job that was never started, the one that its start would bring."""
     anchored = timetable.anchored(state.created_at if state else now)
-    due = anchored.after(now) if state else anchored.first(now)
+    due = anchored.after(now) if state and not _is_armed(timetable, state) else anchored.first(now)
     while due is not None:
         yield due
         due = anchored.after(due.slot)
+
+
+def remark_on(coming: Sequence[Due], timetable: Timetable, state: JobState | None, now: datetime) -> str | None:
+    """What the slots do not tell by themselves."""
+    if state is not None and state.pause_reason not in (None, FIRED):
+        return f"the job is paused ({state.pause_reason}): none of these will run before it is resumed"
+    if not coming:
+        return "no slot to come: the one moment of the job has been, and `nexo-poller reset` arms it again"
+    if not isinstance(timetable.schedule, At) or timetable.schedule.at > now:
+        return None
+    if timetable.misfire == "skip" and timetable.is_overdue(coming[0].slot, now):
+        return "this moment has passed, and `misfire: skip` gives it up: the job will not run"
+    return "this moment has passed: the job runs once, as soon as a daemon serves it"
+
+
+def _is_armed(timetable: Timetable, state: JobState) -> bool:
+    """Whether the job's one moment is still to be served, even if it is past (T8)."""
+    return isinstance(timetable.schedule, At) and state.due is not None
 
 
 def _find(config: Config, job_id: str) -> JobSpec:

@@ -1,7 +1,8 @@
 """Options of the commands."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -26,4 +27,22 @@ config_option: Final = click.option(
     type=click.Path(path_type=Path),
     help="pollers.yaml, or the folder that holds it.",
 )
-json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def yes_option(does: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--yes`, without which the command refuses what cannot be undone, and says what that is: it `does` this."""
+
+    def insist(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if not value and not context.resilient_parsing:
+            raise click.UsageError(f"this {does}; add --yes if that is what you want")
+
+    sure = f"Yes, I know that this {does}."
+    return click.option("--yes", is_flag=True, expose_value=False, callback=insist, help=sure)
+
+
+def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-n` and `--after`, for a page of what may be many."""
+    limit = click.option("-n", "limit", default=100, show_default=True, type=click.IntRange(1, 200), help="How many.")
+    after = click.option("--after", default=0, metavar="ID", type=click.IntRange(0), help="Only those beyond this ID.")
+    return limit(after(command))

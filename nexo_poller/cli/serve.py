@@ -1,6 +1,7 @@
 """`nexo-poller serve`: the daemon."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -11,15 +12,17 @@ import trio
 from attrs import evolve
 
 from nexo_poller.cli.options import config_option, read_bind
-from nexo_poller.cli.running import load, mask_of, run
+from nexo_poller.cli.reloading import Reloading
+from nexo_poller.cli.running import load, run
 from nexo_poller.config.binds import Bind
+from nexo_poller.config.folder import fingerprint
 from nexo_poller.config.model import AdminSettings, Config
 from nexo_poller.config.reading import load_config
-from nexo_poller.errors import ConfigError, JobRefused, StoreError
 from nexo_poller.logs import LEVELS, configure_logging
 from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 
+Chore = Callable[[], Awaitable[None]]
 STDOUT_FOR_ALL = {"*": "stdout"}
 
 log = logging.getLogger(__name__)
@@ -36,8 +39,11 @@ log = logging.getLogger(__name__)
     help="HOST:PORT or unix:PATH to serve the admin page and interface on.  [default: the file's, or 127.0.0.1:9091]",
 )
 @click.option("--no-admin", is_flag=True, help="Serve no admin page and interface.")
+@click.option("--watch", "watched", is_flag=True, help="Reload whenever the content of the file changes.")
 @click.pass_context
-def command(context: click.Context, path: Path, log_level: str, bind: Bind | None, no_admin: bool) -> None:
+def command(  # noqa: PLR0913, PLR0917 - the options
+    context: click.Context, path: Path, log_level: str, bind: Bind | None, no_admin: bool, watched: bool
+) -> None:
     r"""Run the jobs of pollers.yaml until told to stop.
 
     Deliveries go where the file's `channels:` say, and without such a section to stdout, one JSON line an event. Logs
@@ -46,7 +52,8 @@ def command(context: click.Context, path: Path, log_level: str, bind: Bind | Non
     The admin page, and what `nexo-poller list` and its siblings speak to, are on 127.0.0.1:9091 unless `admin:` in the
     file or --admin say otherwise.
 
-    SIGHUP reads the file again and exchanges the jobs that differ, all or none.
+    SIGHUP reads the file again and exchanges the jobs that differ, all or none; with --watch, so does a change of the
+    file that has settled for 2 s, unless it would remove jobs: that takes a SIGHUP, or a reload on the admin page.
 
     SIGTERM or SIGINT lets ticks and deliveries under way end, for up to 10 s; a second one stops at once, which loses
     nothing either.
@@ -60,16 +67,22 @@ def command(context: click.Context, path: Path, log_level: str, bind: Bind | Non
       130  stopped at once by a second SIGINT (143: SIGTERM)
     """
     config = load(path)
-    configure_logging(mask_of(config), log_level)
+    runner = PollerRunner(with_channels(config), metrics=PrometheusMetrics())
+
+    def mask(text: str) -> str:
+        return runner.mask(text)  # which a reload exchanges
+
+    configure_logging(mask, log_level)
     for warning in config.warnings:
         log.warning("%s", warning)
-    metrics = PrometheusMetrics()
-    runner = PollerRunner(with_channels(config), metrics=metrics)
     runner.source = partial(read_again, path)
     for problem in runner.register_installed():
         log.error("%s", problem)
     admin = None if no_admin else evolve(config.admin, bind=bind or config.admin.bind)
-    context.exit(run(serve_until_told, runner, admin if config.settings.enabled else None))
+    look = partial(trio.to_thread.run_sync, partial(fingerprint, path), abandon_on_cancel=True)
+    reloading = Reloading(runner, look)
+    watch = reloading.watch if watched else trio.sleep_forever
+    context.exit(run(serve_until_told, runner, admin if config.settings.enabled else None, reloading.reload, watch))
 
 
 def with_channels(config: Config) -> Config:
@@ -83,22 +96,8 @@ def read_again(path: Path) -> Config | None:
     return None if config is None else with_channels(config)
 
 
-async def reload(runner: PollerRunner) -> None:
-    """Read the file again and go by it; what is wrong with it is logged, and nothing has changed."""
-    try:
-        await runner.reload(await runner.reread())
-    except ConfigError as error:
-        faults = [*map(str, error.problems)]
-    except (JobRefused, StoreError, RuntimeError) as error:  # the last: it does not run yet, or no more
-        faults = [str(error)]
-    else:
-        faults = []
-    for fault in faults:
-        log.error("not reloaded: %s", fault)
-
-
-async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) -> int:
-    """Serve until a signal asks to stop, and return the exit code."""
+async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None, reload: Chore, watch: Chore) -> int:
+    """Serve until a signal asks to stop, and return the exit code; `reload` at a SIGHUP, and `watch` all the time."""
     stopping, at_once = trio.Event(), list[int]()
 
     async def hear_signals(*, task_status: trio.TaskStatus[None]) -> None:
@@ -106,7 +105,7 @@ async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) ->
             task_status.started()
             async for number in signals:
                 if number == SIGHUP:
-                    nursery.start_soon(reload, runner)
+                    nursery.start_soon(reload)
                     continue
                 if stopping.is_set():
                     at_once.append(number)
@@ -117,9 +116,13 @@ async def serve_until_told(runner: PollerRunner, admin: AdminSettings | None) ->
     async with admin_or_nothing(runner, admin), trio.open_nursery() as nursery:
         await nursery.start(hear_signals)
         await nursery.start(runner.serve)
-        if not runner.is_serving:
-            log.warning("`pollers.enabled` is false: nothing runs; waiting for a signal")
-        await stopping.wait()
+        async with trio.open_nursery() as watching:
+            if runner.is_serving:
+                watching.start_soon(watch)
+            else:
+                log.warning("`pollers.enabled` is false: nothing runs; waiting for a signal")
+            await stopping.wait()
+            watching.cancel_scope.cancel()
         await runner.shutdown()
         nursery.cancel_scope.cancel()
     return 128 + at_once[0] if at_once else 0

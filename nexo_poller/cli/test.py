@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from attrs import evolve
 
+from nexo_poller.cli.messages import lines_of, summary
 from nexo_poller.cli.options import config_option, json_option
 from nexo_poller.cli.problems import show
 from nexo_poller.cli.running import load, mask_of, run
@@ -92,12 +93,10 @@ def _as_text(dry_run: DryRun) -> Iterator[str]:
     if dry_run.error is not None:
         yield escape(f"the tick failed: {dry_run.error}")
         return
-    yield f"{dry_run.items_seen} items came, {len(dry_run.outgoing)} messages would be sent"
-    for outgoing in dry_run.outgoing:
-        payload = json.loads(outgoing.message.body)["payload"]
-        yield escape(f"  {outgoing.message.topic}, to {payload.get('to')}:")
-        for line in str(payload.get("text", payload)).splitlines():
-            yield f"    {escape(line)}"
+    yield summary(dry_run.items_seen, len(dry_run.outgoing), "would be sent")
+    yield from lines_of(
+        (outgoing.message.topic, json.loads(outgoing.message.body)["payload"]) for outgoing in dry_run.outgoing
+    )
     if dry_run.cursor_before == dry_run.cursor_after:
         yield "the cursor would stay as it is"
     else:

@@ -57,11 +57,15 @@ class LineMap:
 
 @frozen(kw_only=True)
 class Document:
-    """`value` is made of dict, list, str, int, float, bool and None. `problems` are those of the YAML itself, placed."""
+    """`value` is made of dict, list, str, int, float, bool and None. `problems` are those of the YAML itself, placed.
+
+    `fingerprint` is that of the file's content.
+    """
 
     value: Any = None
     lines: LineMap
     problems: tuple[Problem, ...] = ()
+    fingerprint: str = ""
 
 
 def unreadable(name: str, *problems: Problem) -> Document:

@@ -1,8 +1,11 @@
 """From a path to a document: what may go wrong before there is any YAML to look at."""
 
 import stat
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
+
+from attrs import evolve
 
 from nexo_poller.config.document import Document, unreadable
 from nexo_poller.errors import ConfigError, Problem
@@ -13,13 +16,26 @@ NEWLINE: Final = "\n"
 PARSED_HERE: Final = 256 * 1024  # characters that take about half a second (O4)
 
 
+def fingerprint(file: Path) -> str:
+    """The sha256, in hex, of what is in the file now; if there is nothing to read, some text that says why."""
+    try:
+        return _fingerprint(_content(file))
+    except ConfigError as error:
+        return str(error)
+
+
 def read_document(file: Path) -> Document:
     """The parsed file. Whatever keeps it from being read is the one problem of a document without a value."""
     name = str(file)
     try:
-        text = _text(file, name)
+        content = _content(file)
+        text = _text(content, name)
     except ConfigError as error:
         return unreadable(name, *error.problems)
+    return evolve(_parsed(text, name), fingerprint=_fingerprint(content))
+
+
+def _parsed(text: str, name: str) -> Document:
     if len(text) > PARSED_HERE:
         from nexo_poller.config.worker import parse_in_worker
 
@@ -29,8 +45,12 @@ def read_document(file: Path) -> Document:
     return parse_yaml(text, name)
 
 
-def _text(file: Path, name: str) -> str:
-    start = f"{name}:1:1"
+def _fingerprint(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _content(file: Path) -> bytes:
+    start = f"{file}:1:1"
     try:
         mode = file.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -46,6 +66,10 @@ def _text(file: Path, name: str) -> str:
     if len(content) > MAX_BYTES:
         what, remedy = f"it has more than {MAX_BYTES // 1024**2} MB", "make it smaller"
         raise ConfigError(Problem(what=what, remedy=remedy, where=start))
+    return content
+
+
+def _text(content: bytes, name: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

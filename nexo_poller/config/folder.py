@@ -9,10 +9,12 @@
 A file of any other name stands alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from nexo_poller.config import files
 from nexo_poller.config.files import FILE_NAME
 
 AGENTS: Final = ("agents.yaml", "agents.d/*.yaml")
@@ -30,6 +32,20 @@ def find_file(path: Path) -> Path | None:
         return file if file.exists() or (path.is_dir() and old_gmail(file)) else None
     except OSError:
         return path  # reading it will tell why
+
+
+def fingerprint(path: Path) -> str:
+    """The `Config.fingerprint` of what is at `path` now; where there is nothing to read, some text that says so."""
+    file = find_file(path)
+    if file is None:
+        return "there is none"
+    return joint(files.fingerprint(part) for part in (file, *_beside(file, *AGENTS, *OTHERS, OLD_GMAIL)))
+
+
+def joint(fingerprints: Iterable[str]) -> str:
+    """The fingerprint of several files together; of one file, its own."""
+    first, *others = fingerprints
+    return sha256("\n".join([first, *others]).encode()).hexdigest() if others else first
 
 
 def agent_files(file: Path) -> Iterator[Path]:

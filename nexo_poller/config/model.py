@@ -132,7 +132,7 @@ class Config:
     `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that there is no such
     section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink; `providers` a name to a provider of
     language models. `secrets` are the values that came from `${…}`, keys and Google accounts, and must be masked
-    wherever text leaves.
+    wherever text leaves. `fingerprint` is the sha256, in hex, of what this was read from; "" if that is no file.
     """
 
     settings: Settings = Settings()
@@ -146,3 +146,4 @@ class Config:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     warnings: tuple[Problem, ...] = ()
     where: Where = field(default=nowhere, eq=False, repr=False)
+    fingerprint: str = field(default="", eq=False)

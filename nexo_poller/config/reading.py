@@ -4,18 +4,19 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from nexo_poller.config.accounts import google_ids
-from nexo_poller.config.folder import agent_files, find_file, old_gmail, other_files
+from nexo_poller.config.files import read_document
+from nexo_poller.config.folder import agent_files, find_file, joint, old_gmail, other_files
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
 from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, Beside, File, PollersSection
-from nexo_poller.config.source import Source, read_agents, read_source
+from nexo_poller.config.source import Source, read_agents, read_source, resolved
 from nexo_poller.config.structuring import structure
 from nexo_poller.config.together import Part, Places, Together, together
 from nexo_poller.errors import ConfigError, Problem
@@ -23,6 +24,7 @@ from nexo_poller.masking import SHORTEST_SECRET, Mask
 from nexo_poller.schedule import At
 
 S = TypeVar("S", File, Beside)
+ADMIN: Final = "admin"
 
 
 @frozen(kw_only=True)
@@ -61,6 +63,25 @@ def load_config(path: Path, env: Mapping[str, str] = os.environ) -> Config | Non
     return None if reading is None else reading.accepted()
 
 
+def load_admin(path: Path, env: Mapping[str, str] = os.environ) -> AdminSettings | None:
+    """The section `admin:` of such a file, whatever else is wrong there; None if there is no file.
+
+    For those who only look for the daemon, and need not have what its jobs need: nothing outside the section is looked
+    up in `env` or in files. Raises `ConfigError` if the section cannot be used, or the file is no YAML.
+    """
+    file = find_file(path)
+    if file is None:
+        return None
+    if not _may_have(ADMIN, file):
+        return AdminSettings()
+    document = read_document(file)
+    if isinstance(document.value, Mapping):
+        section = {key: value for key, value in document.value.items() if key == ADMIN}
+        problems = tuple(problem for problem in document.problems if problem.key[:1] == (ADMIN,))
+        document = evolve(document, value=section, problems=problems)
+    return _read(_part(resolved(document, file, env), File), [], None, None).accepted().admin
+
+
 def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetime | None = None) -> Reading | None:
     """Like `load_config`, but raises nothing. With `now`, an `at` that is past gives a warning."""
     file = find_file(path)
@@ -86,7 +107,8 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
         shared = moved.together
     entries = identified([*entries, *moved.entries], places)
     admin = (main.sections.admin or AdminSection()).settings()
-    secrets = _secrets([main.source, *(part.source for part in beside), *([old] if old else [])], shared, admin)
+    sources = [main.source, *(part.source for part in beside), *([old] if old else [])]
+    secrets = _secrets(sources, shared, admin)
     mask = Mask(secrets)
 
     def placed_in(entry: ReadEntry, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -117,6 +139,7 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
                 *(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
             ),
             where=places,
+            fingerprint=joint(source.fingerprint for source in sources),
         ),
         refusals=(
             *placed(
@@ -147,6 +170,14 @@ def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) 
     keys = {provider.api_key for provider in shared.providers.values() if provider.api_key}
     found = {secret for secret in (*interpolated, *accounts, *keys) if len(secret) >= SHORTEST_SECRET}
     return frozenset(found if admin.token is None else {*found, admin.token})
+
+
+def _may_have(key: str, file: Path) -> bool:
+    """Whether it is worth while to look for `key`: to parse 10,000 jobs for nothing takes seconds."""
+    try:
+        return not file.is_file() or key.encode() in file.read_bytes()
+    except OSError:
+        return True  # reading it as a document will tell why
 
 
 def _is_in_job(problem: Problem) -> bool:

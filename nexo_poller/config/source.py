@@ -24,6 +24,7 @@ class Source:
     lines: LineMap
     folder: Path
     secrets: frozenset[str] = frozenset()
+    fingerprint: str = ""
     problems: tuple[Problem, ...] = ()
 
 
@@ -35,15 +36,16 @@ def read_source(file: Path, env: Mapping[str, str]) -> Source:
         return Source(value={}, lines=LineMap(str(file)), folder=file.parent)
     except OSError:
         pass  # reading it will tell why
-    return _resolved(read_document(file), file, env)
+    return resolved(read_document(file), file, env)
 
 
 def read_agents(file: Path, env: Mapping[str, str]) -> Source:
     """What a file of agents says about their accounts. All else in it is somebody else's, and is not even looked at."""
-    return _resolved(_only_accounts(read_document(file)), file, env)
+    return resolved(_only_accounts(read_document(file)), file, env)
 
 
-def _resolved(document: Document, file: Path, env: Mapping[str, str]) -> Source:
+def resolved(document: Document, file: Path, env: Mapping[str, str]) -> Source:
+    """What a document of the file says once every `${…}` in it is looked up."""
     interpolation = Interpolation(env=env, folder=file.parent)
     value = interpolation.resolve({} if document.value is None else document.value)
     return Source(
@@ -51,6 +53,7 @@ def _resolved(document: Document, file: Path, env: Mapping[str, str]) -> Source:
         lines=document.lines,
         folder=file.parent,
         secrets=frozenset(interpolation.secrets),
+        fingerprint=document.fingerprint,
         problems=tuple(merged(document.problems, interpolation.problems)),
     )
 

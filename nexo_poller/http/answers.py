@@ -28,8 +28,8 @@ def raise_for_answer(status: int, headers: Mapping[str, str], now: datetime, *, 
         case 3:
             raise TransientError(f"{answer}, which leads nowhere")
         case 4 if status in UNAUTHORISED:
-            raise PermanentError(f"{answer} (check the job's credentials, then resume it)")
+            raise PermanentError(f"{answer} (check the job's credentials)")
         case 4 if status not in MAY_PASS:
-            raise PermanentError(f"{answer} (check the job's URL and request, then resume it)")
+            raise PermanentError(f"{answer} (check the job's URL and request)")
         case _:
             raise TransientError(answer, retry_after(headers, now))

@@ -104,7 +104,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         if http is None:
             http = await stack.enter_async_context(HttpPools.open(clock=clock))
         store: Store = given.store or SqliteStore(config.settings.state_db, clock=clock)
-        mask = Mask([*config.secrets, *secrets_of(bound)])
+        mask = Mask([*config.secrets, *secrets_of(job.spec for job in bound)])
         counting = Counting(given.metrics, mask)
         store.observe(lambda batch: counting("the store", lambda metrics: metrics.batch(batch)))
         await stack.enter_async_context(store)
@@ -187,6 +187,6 @@ def credentials_of(config: Config, given: Given) -> Credentials:
     return AuditedCredentials(given.credentials or ConfiguredCredentials(config))
 
 
-def secrets_of(bound: Iterable["BoundJob"]) -> list[str]:
+def secrets_of(jobs: Iterable[JobSpec]) -> list[str]:
     """What the jobs' own configs keep secret: the values of their headers (O2)."""
-    return [value for job in bound for value in header_values(job.spec.config)]
+    return [value for job in jobs for value in header_values(job.config)]

@@ -5,8 +5,8 @@ way is cut short and joined, none begins, and for as long as they are only held 
 been. Next comes the one write to the store, which registers what is new or changed, whole or not at all. Only then are
 the held jobs stopped and their successors started. Kept jobs are not woken; they notice nothing.
 
-What of a daemon is open for all jobs cannot be exchanged under them: a changed `state_db`, `channels:` or `enabled` is
-refused, and asks for a restart.
+What of a daemon is open for all jobs cannot be exchanged under them: a changed `state_db`, `admin:`, `channels:` or
+`enabled` is refused, and asks for a restart.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -44,6 +44,8 @@ def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") 
         problems.append(Problem(what="`pollers.state_db` was changed", remedy=RESTART))
     if running.settings.enabled != wanted.settings.enabled:
         problems.append(Problem(what="`pollers.enabled` was changed", remedy=RESTART))
+    if running.admin != wanted.admin:
+        problems.append(Problem(what="`admin:` was changed", remedy=RESTART))
     if running.channels != wanted.channels:
         problems.append(Problem(what="`channels:` were changed", remedy=RESTART))
     if problems:
@@ -57,7 +59,7 @@ async def carry_out(
     """Make the `wanted` jobs the running ones. Raises `JobRefused` or `StoreError`, and then nothing has changed."""
     leaving = [parts.jobs[job_id] for job_id in (*plan.replace, *plan.remove)]
     async with held(leaving):
-        mask = Mask([*parts.config.secrets, *wanted.secrets, *secrets_of(parts.bound), *secrets_of(bound)])
+        mask = Mask([*parts.config.secrets, *wanted.secrets, *secrets_of(parts.config.jobs), *secrets_of(wanted.jobs)])
         machine = evolve(
             parts.machine,
             settings=wanted.settings,

@@ -28,7 +28,7 @@ from nexo_poller.runner.events import Feed, RunnerEvent
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
 from nexo_poller.runner.outcome import DryRun, TickReport
-from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts
+from nexo_poller.runner.parts import Given, Parts, StatesOf, as_found, enlisted, open_parts, secrets_of
 from nexo_poller.runner.reload import carry_out, checked
 from nexo_poller.runner.silence import break_silences
 from nexo_poller.runner.tick import inside
@@ -36,6 +36,7 @@ from nexo_poller.runner.views import JobDetails, JobView, details, rejected_view
 from nexo_poller.runner.watch import bury_the_dead, follow_store, measure_the_store, watch_the_clock
 from nexo_poller.state import JobState
 from nexo_poller.store import DeadLetter, JobRow, Pending, Store, StoreStatistics, TickRecord
+from nexo_poller.words import counted
 
 if TYPE_CHECKING:
     from nexo_poller.http.pools import HttpPools
@@ -93,7 +94,9 @@ class PollerRunner:
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}
         self._subscriptions: list[tuple[str, Handler]] = []
+        self._mask = Mask([*self._given.config.secrets, *secrets_of(self._given.config.jobs)])
         self.source: Callable[[], Config | None] | None = None
+        self._reading = trio.CapacityLimiter(1)
         self._reloading = trio.Lock()
         self._is_open = False
         self._parts: Parts | None = None
@@ -173,7 +176,7 @@ class PollerRunner:
                     serving.jobs = jobs
                     for job in parts.jobs.values():
                         jobs.start_soon(job.run)
-                    log.info("serving %d jobs, %d rejected", len(parts.jobs), len(parts.rejected))
+                    log.info("serving %s, %d rejected", counted(len(parts.jobs), "job"), len(parts.rejected))
                     task_status.started()
                     await serving.stopping.wait()
                     jobs.cancel_scope.cancel()
@@ -257,7 +260,11 @@ class PollerRunner:
         """The configuration as its source has it now, for `reload`. Raises `ConfigError` with every problem."""
         if self.source is None:
             raise ConfigError("this runner was given its configuration, and knows no file to read again")
-        config = await trio.to_thread.run_sync(self.source)
+        if self._given.clock.virtual:  # which does not wait for threads (O5)
+            await trio.lowlevel.checkpoint()
+            config = self.source()
+        else:  # a big file takes half a minute, for which nobody who has gone, or is told to stop, should wait
+            config = await trio.to_thread.run_sync(self.source, abandon_on_cancel=True, limiter=self._reading)
         if config is None:
             raise ConfigError("the configuration file is gone; nothing was changed")
         return config
@@ -375,8 +382,8 @@ class PollerRunner:
 
     @property
     def mask(self) -> Mask:
-        """Takes what is secret in the configuration out of a text (O2). Raises `RuntimeError` while not open."""
-        return self._open_parts().machine.mask
+        """Takes what is secret in the configuration out of a text (O2), also before and after the runner is open."""
+        return self._mask
 
     @property
     def credentials(self) -> Credentials:
@@ -427,7 +434,7 @@ class PollerRunner:
         self._is_open = True
         try:
             async with open_parts(self._given, self._pollers, states_of) as parts:
-                self._parts = parts
+                self._parts, self._mask = parts, parts.machine.mask
                 try:
                     yield parts
                 finally:
@@ -448,7 +455,7 @@ class PollerRunner:
                 raise RuntimeError("the runner does not serve, or is about to stop")
             planned = self._planned(parts, config)
             await carry_out(planned, parts, config, checked(planned, parts, config, self._pollers), serving.jobs)
-            self.config, self._given = config, evolve(self._given, config=config)
+            self.config, self._given, self._mask = config, evolve(self._given, config=config), parts.machine.mask
             log.info(
                 "reloaded: %d added, %d replaced, %d removed, %d kept",
                 *map(len, (planned.add, planned.replace, planned.remove, planned.keep)),

@@ -24,12 +24,24 @@ PAUSED: Final = job(paused_on_boot=True)
 
 @define(eq=False)
 class AdminDaemon:
-    """A serving daemon; `client` speaks to its admin server, which `scope` ends."""
+    """A serving daemon; `client` speaks to its admin server, which `scope` ends, and runs alone in `nursery`."""
 
     daemon: Daemon
     client: httpx.AsyncClient
     bind: Bind
     scope: trio.CancelScope
+    nursery: trio.Nursery
+
+    def connections(self) -> int:
+        """How many connections the server has a task for."""
+        [server] = self.nursery.child_tasks
+        [tasks] = [nursery.child_tasks for nursery in server.child_nurseries]
+        return len(tasks) - 1  # which accepts them
+
+    async def no_connections(self) -> None:
+        """Return once the server has forgotten every connection."""
+        while self.connections():
+            await trio.lowlevel.checkpoint()
 
     async def get(self, path: str, **more: Any) -> Any:
         """The JSON of a 200."""
@@ -58,10 +70,10 @@ class AdminDaemon:
             return await trio.open_unix_socket(self.bind.path)
         return await trio.open_tcp_stream(self.bind.host, self.bind.port)
 
-    async def until(self, path: str, is_so: Callable[[Any], bool]) -> Any:
+    async def until(self, path: str, is_so: Callable[[Any], bool], **more: Any) -> Any:
         """The JSON at a path, once it is so."""
         while True:
-            found = await self.get(path)
+            found = await self.get(path, **more)
             if is_so(found):
                 return found
             await trio.sleep(0.01)
@@ -99,5 +111,5 @@ async def admin_daemon(
             url = "http://localhost" if isinstance(bind, UnixBind) else f"http://{bind}"
             await nursery.start(serve)
             async with httpx.AsyncClient(base_url=url, transport=transport, timeout=30, trust_env=False) as client:
-                yield AdminDaemon(running, client, bind, scope)
+                yield AdminDaemon(running, client, bind, scope, nursery)
             nursery.cancel_scope.cancel()

@@ -62,8 +62,22 @@ class Operator:
         preferred = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preferred)
 
+    @contextmanager
+    def without_scripts(self) -> Iterator[None]:
+        """In the block the browser runs no script of any page."""
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
     def sees(self, *texts: str) -> None:
         self._waits(lambda: all(text in self.reads() for text in texts), f"{texts} on the page")
+
+    def sees_it_live(self) -> None:
+        """The page follows the daemon's events."""
+        word = "connection-word"
+        self._waits(lambda: self.driver.find_element(By.ID, word).text == "live", "a page that is live")
 
     def sees_no(self, text: str) -> None:
         self._waits(lambda: text not in self.reads(), f"{text!r} gone from the page")

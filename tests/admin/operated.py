@@ -1,6 +1,5 @@
 """A daemon for an operator to look after: the real command in a process of its own, and the sites that it talks to."""
 
-import socket
 import subprocess
 import threading
 import time
@@ -12,17 +11,11 @@ from typing import Any, Final
 import httpx
 import trio
 from attrs import define, field
-from command import NEXO_POLLER, environment
+from command import NEXO_POLLER, environment, free_port
 from http_server import Handler, Server, http_server
 
 START_SECS: Final = 30
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+STOP_SECS: Final = 5 + 5  # what clients may delay it (O6), and what a busy machine may
 
 
 @define(eq=False)
@@ -53,6 +46,16 @@ class Daemon:
             assert self._process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code that it leads to within `STOP_SECS`."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.terminate()
+        try:
+            return process.wait(STOP_SECS)
+        finally:
+            process.kill()
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""

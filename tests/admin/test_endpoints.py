@@ -1,6 +1,7 @@
 """Every endpoint, over a real port: its shape, its effect, its failures."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -434,3 +435,16 @@ async def test_answers_are_not_kept_and_pages_may_do_little(tmp_path: Path) -> N
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "server" not in answer.headers
+
+
+async def test_a_job_without_success_for_too_long_is_shown_to_programs_and_to_people(tmp_path: Path) -> None:
+    jobs = (job(stale_after=timedelta(milliseconds=1)), job("patient", stale_after=timedelta(days=1)), job("plain"))
+    async with admin_daemon(tmp_path, *jobs) as admin:
+        await admin.wait_for_job(last_status="ok", stale=True)
+        listed = await admin.get("/admin/pollers")
+        assert [found["stale"] for found in listed] == [True, False, False]
+        details = [await admin.get(f"/admin/pollers/{found['id']}") for found in listed]
+        assert [found["stale_after_ms"] for found in details] == [1, 86_400_000, None]
+        assert "no success for too long" in (await admin.client.get("/")).text
+        assert "it has had no success for" in (await admin.client.get("/jobs/inbox")).text
+        assert "Stale" not in (await admin.client.get("/jobs/plain")).text

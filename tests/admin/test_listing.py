@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from views import NOON, job
 
-from nexo_poller.admin.condition import Condition
 from nexo_poller.admin.listing import JOBS_A_PAGE, Order, Query, listing
 from nexo_poller.breaker import Breaker
 from nexo_poller.errors import Problem
+from nexo_poller.runner.condition import Condition
 from nexo_poller.runner.views import JobView
 
 FEED = job("feed", last_error="503 Service Unavailable", consecutive_errors=2)

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 from browsing import Operator, chromium
 from http_server import Response, Server
@@ -20,6 +20,20 @@ from nexo_poller.words import span
 SELDOM: Final = {"schedule": {"every_secs": 3600}}
 HOSTILE: Final = "<script>window.harmed = 1</script><img src=x onerror=window.harmed=1>"
 LOST: Final = "has not answered since"
+NEWS: Final = (
+    ("tick", {"job_id": "orders", "messages": 0}),
+    ("tick", {"job_id": "returns", "messages": 0}),
+    ("tick", {"job_id": "returns", "messages": 2}),
+    ("state", {"job_id": "returns", "change": "paused"}),
+    ("delivery", {"job_id": "returns", "outcome": "dead"}),
+    ("reload", {"add": [], "replace": ["returns"], "remove": [], "keep": 1}),
+    ("lost", {"count": 3}),
+)
+LEAST_PAUSE_MS: Final = 1_000
+LOOKS: Final = """
+    return performance.getEntriesByName(arguments[0], "resource").map((fetched) => fetched.startTime)
+"""
+PAGES: Final = ("/", "/jobs/orders", "/outbox", "/dead-letters", "/jobs/no-such-job")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +63,8 @@ def operator(browser: Chrome, served: Daemon) -> Iterator[Operator]:
     operator = Operator(browser, served.url)
     operator.resizes(1280)
     operator.opens("/")
-    operator.sees("live", "ok")
+    operator.sees_it_live()
+    operator.sees("ok")
     yield operator
     browser.get("about:blank")
     said = browser.get_log("browser")  # type: ignore[no-untyped-call]
@@ -79,10 +94,67 @@ def test_a_job_is_paused_with_a_reason_and_resumed(operator: Operator, served: D
     assert not served.job("orders")["paused"]
 
 
-def test_a_pause_elsewhere_is_seen_without_loading_the_page_again(operator: Operator, served: Daemon) -> None:
+def test_what_others_do_is_seen_without_touching_the_page(operator: Operator, served: Daemon, site: Server) -> None:
     operator.sees("running 2")
     served.post("/admin/pollers/orders/pause", reason="by the command")
     operator.sees("paused 1", "by the command")
+
+    operator.follows("returns")
+    operator.sees_it_live()
+    operator.sees("fence 1")
+    served.post("/admin/pollers/returns/run")
+    operator.sees("fence 2")
+    served.post("/admin/pollers/orders/resume")
+    write_jobs(served.folder, site, "orders", "returns", message_template="return {id}")
+    served.post("/admin/pollers/reload")
+    operator.sees("return {id}")
+    write_jobs(served.folder, site, "orders")
+    served.post("/admin/pollers/reload")
+    operator.sees("No such job")
+
+
+def test_a_run_is_seen_to_be_delivered(operator: Operator, site: Server) -> None:
+    site.routes["/orders"] = lambda _: orders(1, 2)
+    operator.follows("orders")
+    operator.sees_it_live()
+    operator.sees("None waits")
+    operator.presses("Run now")
+    operator.sees("Run: ok", "1 message sent", "Deliveries while you watched", "delivered plugin.outbound.inbox")
+    assert [request for request in site.requests if b"order 2" in request.body]
+
+    site.routes["/orders"] = lambda _: orders(1, 2, 3)
+    site.routes["/inbox"] = lambda _: Response(status=400)
+    operator.presses("Run now")
+    operator.sees("Dead letters 1", "dead plugin.outbound.inbox", "answered 400", "order 3")
+
+
+def test_much_news_makes_the_page_look_again_once_a_second(operator: Operator, served: Daemon) -> None:
+    for _ in range(30):
+        served.post("/admin/pollers/orders/pause", reason="a storm")
+        served.post("/admin/pollers/orders/resume")
+    served.post("/admin/pollers/orders/pause", reason="after the storm")
+    operator.sees("after the storm")
+    looks = operator.runs(LOOKS, operator.driver.current_url)
+    assert len(looks) > 1
+    assert all(second - first >= LEAST_PAUSE_MS for first, second in pairwise(looks))
+
+
+def test_deliveries_that_the_page_may_have_missed_are_no_secret(operator: Operator) -> None:
+    operator.follows("orders")
+    operator.sees("None waits")
+    script = "import('/admin/static/deliveries.js').then((log) => log.showGap({ at_ms: 0, count: 3 }))"
+    operator.runs(script)
+    operator.sees("3 events came too fast", "there may be deliveries among them")
+
+
+def test_news_of_others_is_no_reason_to_look_but_where_it_shows(operator: Operator) -> None:
+    script = """
+        const [news, done] = arguments;
+        import("/admin/static/concern.js").then((page) => done(news.map((told) => page.isOfConcern(...told))));
+    """
+    assert all(operator.driver.execute_async_script(script, NEWS))
+    operator.opens("/jobs/orders")
+    assert operator.driver.execute_async_script(script, NEWS) == [True, False, True, False, True, True, True]
 
 
 def test_a_failed_run_tells_why(operator: Operator, site: Server) -> None:
@@ -163,14 +235,27 @@ def test_a_file_that_is_refused_is_shown_with_all_its_problems(
     operator.sees("running 2")
 
 
-def test_a_daemon_that_is_gone_is_said_to_be_and_comes_back_by_itself(operator: Operator, served: Daemon) -> None:
+def test_a_daemon_that_is_gone_is_said_to_be_and_comes_back_by_itself(
+    operator: Operator, served: Daemon, site: Server
+) -> None:
+    operator.presses("Reload…")
+    operator.sees("Nothing would change")
     served.kill()
-    operator.sees(LOST, "away")
+    write_jobs(served.folder, site, "orders", "claims")
+    operator.sees(LOST, "away", "returns")
+    operator.presses("Cancel")
     served.start()
-    operator.sees("The daemon is back.", "live")
+    operator.sees("The daemon is back.", "claims")
+    operator.sees_it_live()
     operator.sees_no(LOST)
+    operator.sees_no("returns")
     served.post("/admin/pollers/orders/pause", reason="after the crash")
     operator.sees("after the crash")
+
+
+def test_an_open_page_does_not_keep_the_daemon_from_ending(operator: Operator, served: Daemon) -> None:
+    assert served.stop() == 0
+    operator.sees(LOST, "away")
 
 
 def test_search_and_filters_narrow_the_list_while_one_types(operator: Operator) -> None:
@@ -244,25 +329,17 @@ def test_whatever_others_say_stays_text(operator: Operator, served: Daemon, site
     assert operator.runs("return window.harmed") is None
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs/orders", "/outbox", "/dead-letters", "/jobs/no-such-job"])
-def test_on_a_phone_nothing_is_wider_than_the_window(operator: Operator, path: str) -> None:
-    operator.resizes(400)
-    operator.opens(path)
-    operator.sees("nexo_poller")
-    assert operator.runs("return document.documentElement.scrollWidth") == 400
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
-def test_nothing_keeps_people_from_using_the_page(operator: Operator, width: int, scheme: str) -> None:
-    operator.resizes(width, scheme)
-    for path in ("/", "/jobs/orders", "/outbox", "/dead-letters", "/jobs/no-such-job"):
-        operator.opens(path)
-        operator.sees("nexo_poller")
+def test_nothing_keeps_people_from_using_the_page_on_a_desk_or_on_a_phone(operator: Operator) -> None:
+    for width, scheme in ((1280, "light"), (400, "dark")):
+        operator.resizes(width, scheme)
+        for path in PAGES:
+            operator.opens(path)
+            operator.sees("nexo_poller")
+            assert operator.runs("return document.documentElement.scrollWidth") == width
+            assert operator.complaints() == []
+        operator.opens("/jobs/orders")
+        operator.presses("Reset…")
         assert operator.complaints() == []
-    operator.opens("/jobs/orders")
-    operator.presses("Reset…")
-    assert operator.complaints() == []
 
 
 def test_what_is_unfolded_stays_so_when_the_page_changes(operator: Operator, served: Daemon, site: Server) -> None:
@@ -296,12 +373,21 @@ def test_a_daemon_with_a_token_asks_for_it_once(browser: Chrome, tmp_path: Path,
         operator.sees("this is not the token")
         operator.fills("token", "an-open-sesame")
         operator.presses("Open")
-        operator.sees("orders", "History", "live")
+        operator.sees("orders", "History")
+        operator.sees_it_live()
         operator.follows("Outbox")
         operator.sees("Nothing waits")
 
 
-def test_without_scripts_the_page_can_be_read(served: Daemon) -> None:
-    page = httpx.get(served.url).text
-    for word in ("orders", "returns", "running", "Without JavaScript"):
-        assert word in page
+def test_without_scripts_the_page_can_be_read(browser: Chrome, served: Daemon) -> None:
+    operator = Operator(browser, served.url)
+    with operator.without_scripts():
+        operator.opens("/")
+        operator.sees("orders", "returns", "running 2", "Without JavaScript")
+        operator.sees_no("Reload…")
+        operator.fills("search", "ret")
+        operator.presses("Search")
+        operator.sees_no("orders")
+        operator.follows("returns")
+        operator.sees("History", "Next run", "every_secs")
+        operator.sees_no("Run now")

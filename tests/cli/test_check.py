@@ -1,6 +1,7 @@
 """`nexo-poller check` and `nexo-poller schema`."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -87,7 +88,7 @@ FOUND = [  # (line of MISTAKES, what is said about it)
 
 def test_a_sound_file_exits_with_0_and_says_so(tmp_path: Path) -> None:
     write_config(tmp_path, api_job(URL))
-    assert "1 jobs, no problems" in nexo_poller("check", cwd=tmp_path).stdout
+    assert "1 job, no problems" in nexo_poller("check", cwd=tmp_path).stdout
     assert json.loads(nexo_poller("check", "--json", cwd=tmp_path).stdout) == {
         "ok": True,
         "errors": [],
@@ -124,6 +125,13 @@ def test_warnings_alone_exit_with_2_and_strictly_with_1(tmp_path: Path) -> None:
     assert "warning: " in nexo_poller("check", "--strict", cwd=tmp_path, status=1).stderr
     told = json.loads(nexo_poller("check", "--json", cwd=tmp_path, status=2).stdout)
     assert (len(told["errors"]), len(told["warnings"])) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n", "pollers:\n", "pollers:\n  jobs: []\n"])
+def test_a_file_without_jobs_is_told_what_is_missing(tmp_path: Path, text: str) -> None:
+    tmp_path.joinpath("pollers.yaml").write_text(text)
+    (told,) = nexo_poller("check", "--config", "pollers.yaml", cwd=tmp_path, status=2).stderr.splitlines()
+    assert re.match(r"pollers\.yaml:\d:\d+: warning: there are no jobs: nothing would run \(list them below", told)
 
 
 def test_a_broken_entry_point_is_a_problem_that_names_its_distribution(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ async def test_a_daemon_that_has_gone_is_an_answer_too(tmp_path: Path) -> None:
 
 def test_without_a_daemon_it_says_where_it_looked(tmp_path: Path) -> None:
     done = nexo_poller("mcp", "--agent", "ana", "--admin", NOWHERE, cwd=tmp_path, status=3)
-    assert done.stderr.startswith(f"Error: no daemon answers at http://{NOWHERE}")
+    assert done.stderr.startswith(f"Error: no daemon answers at {NOWHERE} (--admin)")
     assert done.stdout == ""
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from command import NEXO_POLLER, nexo_poller, running
-from job_files import api_job, write_config
+from http_server import http_server
+from job_files import api_job, orders, write_config
+
+from nexo_poller.store.sqlite import SqliteStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
 URL = "http://127.0.0.1:9/"
@@ -66,7 +69,41 @@ def test_a_single_instant_has_one_slot_and_then_none(tmp_path: Path) -> None:
         scheduled({"at": "2001-01-01T00:00:00Z"}, "past"),
     )
     assert [slot["utc"] for slot in coming(tmp_path, "future")] == ["2999-01-01T00:00:00.000Z"]
-    assert "2001" in nexo_poller("next", "past", cwd=tmp_path).stdout, "never fired: it runs at the first start"
+    assert nexo_poller("next", "future", cwd=tmp_path).stderr == ""
+
+
+def test_a_moment_that_has_passed_is_said_to_have(tmp_path: Path) -> None:
+    past = scheduled({"at": "2001-01-01T00:00:00Z"})
+    write_config(tmp_path, {**past, "id": "run"}, {**past, "id": "skip", "misfire": "skip"})
+    told = nexo_poller("next", "run", cwd=tmp_path)
+    assert "2001-01-01 00:00:00" in told.stdout
+    assert told.stderr == "this moment has passed: the job runs once, as soon as a daemon serves it\n"
+    assert "`misfire: skip` gives it up" in nexo_poller("next", "skip", cwd=tmp_path).stderr
+
+
+async def test_a_moment_that_has_passed_is_still_to_come_until_the_job_has_fired(tmp_path: Path) -> None:
+    async with http_server({"/orders": lambda _: orders(1)}) as server:
+        job = {**api_job(server.url("/orders")), "schedule": {"at": "2001-01-01T00:00:00Z"}}
+        serve = (*NEXO_POLLER, "serve", "--no-admin")
+        write_config(tmp_path, {**job, "paused_on_boot": True})
+        async with running(serve, cwd=tmp_path) as daemon:
+            await daemon.said("serving 1 job")
+            assert await daemon.ended_by(SIGTERM) == 0
+        paused = nexo_poller("next", "orders", cwd=tmp_path)
+        assert "2001" in paused.stdout
+        assert "the job is paused (paused_on_boot)" in paused.stderr
+
+        async with SqliteStore(tmp_path / "data" / "poller.db") as store:
+            await store.resume("orders")
+        assert "as soon as a daemon serves it" in nexo_poller("next", "orders", cwd=tmp_path).stderr
+
+        write_config(tmp_path, job)
+        async with running(serve, cwd=tmp_path) as daemon:
+            await daemon.line()
+            assert await daemon.ended_by(SIGTERM) == 0
+        fired = nexo_poller("next", "orders", cwd=tmp_path)
+        assert fired.stdout == ""
+        assert "`nexo-poller reset` arms it again" in fired.stderr
 
 
 def test_an_unknown_job_is_refused_with_a_suggestion(tmp_path: Path) -> None:

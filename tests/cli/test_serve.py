@@ -30,7 +30,7 @@ async def test_deliveries_go_to_stdout_and_records_to_stderr_each_a_json_line(tm
         {"text": "order 2", "to": "ana"},
     ]
     assert {"info"} == {record["level"] for record in logged(daemon)}
-    assert "serving 1 jobs" in logged(daemon)[0]["message"]
+    assert "serving 1 job," in logged(daemon)[0]["message"]
 
 
 async def test_a_signal_lets_the_tick_under_way_end_and_commit(tmp_path: Path) -> None:

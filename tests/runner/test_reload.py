@@ -9,15 +9,17 @@ import pytest
 import trio
 from attrs import evolve
 from daemon import Daemon, Script, counting, daemon, job, nothing
+from tasks import alive
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from nexo_poller.config.model import Config, JobSpec, RejectedJob, Settings
+from nexo_poller.config.model import AdminSettings, Config, JobSpec, RejectedJob, Settings
 from nexo_poller.errors import ConfigError, JobRefused, Problem
 from nexo_poller.plan import ReloadPlan
 from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.schedule import Every
 
 MINUTE = timedelta(minutes=1)
+JOB_TASK = "nexo_poller.runner.job.RunningJob.run"
 HOURLY = Every(timedelta(hours=1), jitter=timedelta())
 
 
@@ -75,6 +77,7 @@ async def test_one_bad_job_and_nothing_changes_with_every_problem_told(
             job("other", kind="scrip"),
             rejected=(rejected,),
             channels={"*": "stdout"},
+            admin=AdminSettings(token="s3cret-token"),
             settings=Settings(state_db=Path("elsewhere.db")),
         )
         with pytest.raises(ConfigError) as refused:
@@ -82,10 +85,26 @@ async def test_one_bad_job_and_nothing_changes_with_every_problem_told(
         with pytest.raises(ConfigError):
             running.runner.diff(bad)
         text = str(refused.value)
-        for what in ("is no job", "did you mean 'script'", "`channels:` were changed", "`pollers.state_db`"):
+        for what in (
+            "is no job",
+            "did you mean 'script'",
+            "`channels:` were changed",
+            "`pollers.state_db`",
+            "`admin:`",
+        ):
             assert what in text
         await trio.sleep(60)
     assert len(script.ran_at) == 2
+
+
+async def test_what_is_secret_in_the_new_configuration_is_masked_from_then_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with daemon(tmp_path) as running:
+        assert running.runner.mask("a hunter2hunter2") == "a hunter2hunter2"
+        await running.runner.reload(config(running, job(), secrets=frozenset({"hunter2hunter2"})))
+        assert running.runner.mask("a hunter2hunter2") == "a ***"
+    assert running.runner.mask("a hunter2hunter2") == "a ***"
 
 
 async def test_a_running_tick_is_cancelled_and_gone_before_its_successor_starts(
@@ -171,7 +190,7 @@ async def test_a_client_that_goes_away_leaves_the_reload_to_end_by_itself(
         assert [view.id for view in await running.runner.list_jobs()] == ["other"]
 
 
-async def test_random_reloads_run_no_slot_twice_and_lose_no_job(
+async def test_random_reloads_run_no_slot_twice_lose_no_job_and_leak_no_task(
     tmp_path: Path, autojump_clock: MockClock, full: bool
 ) -> None:
     luck = random.Random(20260301)
@@ -190,14 +209,19 @@ async def test_random_reloads_run_no_slot_twice_and_lose_no_job(
 
     wanted = some()
     async with daemon(tmp_path, *wanted, act=tick, settings=Settings(max_concurrent_ticks=300)) as running:
+        await running.runner.reload(config(running))
+        without_jobs = alive()
         for _ in range(200 if full else 25):
-            await trio.sleep(luck.uniform(0, 10))
             wanted = some()
             await running.runner.reload(config(running, *wanted))
             assert [view.id for view in await running.runner.list_jobs()] == [spec.id for spec in wanted]
+            assert alive()[JOB_TASK] == len(wanted)
+            await trio.sleep(luck.uniform(0, 10))
         await trio.sleep(30)
         ticks = await running.runner.recent_ticks(names, 10_000)
         present = running.clock.now()
+        await running.runner.reload(config(running))
+        assert alive() == without_jobs
     for name in names:
         slots = [tick.slot for tick in ticks[name] if tick.status == "ok"]
         assert len(slots) == len(set(slots))

@@ -1,5 +1,6 @@
 """Jobs that have had no success for longer than they say."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from nexo_poller.testing import VirtualClock
 
 HOUR: Final = timedelta(hours=1)
 OPS: Final = Deliver("telegram", "ops")
-STALE: Final = {"stale_after": 2 * HOUR, "failure_to": OPS}
+STALE: Final[Mapping[str, Any]] = {"stale_after": 2 * HOUR, "failure_to": OPS}
 
 
 async def to_nobody(ctx: PollContext[Any]) -> TickAck:

@@ -15,13 +15,15 @@ const JOB_ACTIONS = {
 const underWay = new Set();
 
 export function hearActions() {
-  document.addEventListener("click", ({ target }) => {
-    const button = target.closest("button");
-    if (!button || document.documentElement.classList.contains("is-away")) {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) {
       return;
     }
     if ("closes" in button.dataset) {
       button.closest("dialog").close();
+    } else if (document.documentElement.classList.contains("is-away")) {
+      event.preventDefault();
     } else if (button.dataset.opens) {
       open(button.dataset.opens, subjectOf(button));
     } else if (button.dataset.does) {

@@ -1,13 +1,14 @@
-// The event stream: whatever happens in the daemon makes the page look again, soon but not too often. A daemon that does
-// not answer a look is said to be away, and looked for until it is back.
+// The event stream: what happens in the daemon makes the page look again, soon but not too often. A daemon that does not
+// answer a look is said to be away, and looked for until it is back.
 
+import { isOfConcern } from "./concern.js";
 import { refresh } from "./regions.js";
 import { root } from "./root.js";
 import { say } from "./say.js";
 
 const EVENTS = ["tick", "state", "reload", "delivery", "lost"];
 const LEAST_PAUSE = 1_000;
-const LONGEST_PAUSE = 15_000; // then the page looks again though nothing was heard
+const LONGEST_PAUSE = 30_000; // then the page looks again though nothing was heard
 const SHARE = 10; // looking takes at most one part in so many of the time: among ten thousand jobs it is no trifle
 const RETRY = 2_000;
 
@@ -19,7 +20,7 @@ let hasNews = false;
 let mayLookAt = 0;
 let isAway = false;
 
-// Listens, and calls `heard(kind, data)` for every event, for as long as somebody looks at the page.
+// Listens for as long as somebody looks at the page; `heard` may have functions that want the data of a kind of event.
 export function follow(heard) {
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen(heard)));
   listen(heard);
@@ -48,8 +49,11 @@ function listen(heard) {
   };
   for (const kind of EVENTS) {
     stream.addEventListener(kind, (event) => {
-      heard(kind, JSON.parse(event.data));
-      lookSoon();
+      const data = JSON.parse(event.data);
+      heard[kind]?.(data);
+      if (isOfConcern(kind, data)) {
+        lookSoon();
+      }
     });
   }
 }
@@ -73,13 +77,14 @@ async function look() {
   const began = Date.now();
   await refresh().then(isThere, isGone);
   isLooking = false;
-  mayLookAt = Date.now() + Math.max(LEAST_PAUSE, (Date.now() - began) * SHARE);
-  lookAt(hasNews || isAway ? Math.min(mayLookAt, Date.now() + RETRY) : Math.max(mayLookAt, Date.now() + LONGEST_PAUSE));
+  const ended = Date.now();
+  mayLookAt = ended + (isAway ? RETRY : Math.min(Math.max(LEAST_PAUSE, (ended - began) * SHARE), LONGEST_PAUSE));
+  lookAt(hasNews || isAway ? mayLookAt : ended + LONGEST_PAUSE);
 }
 
 function isThere() {
-  document.getElementById("connection").hidden = false;
-  document.getElementById("connection-word").textContent = "live";
+  const isOpen = stream.readyState === EventSource.OPEN;
+  showConnection(isOpen ? "live" : "deaf", isOpen ? "live" : "listening again …");
   if (isAway) {
     isAway = false;
     document.documentElement.classList.remove("is-away");
@@ -92,9 +97,16 @@ function isGone() {
   if (!isAway) {
     isAway = true;
     document.documentElement.classList.add("is-away");
-    document.getElementById("connection-word").textContent = "away";
+    showConnection("away", "away");
     const since = new Date().toLocaleTimeString();
     document.getElementById("away").textContent =
       `The daemon has not answered since ${since}. What you see is from before. Trying again …`;
   }
+}
+
+function showConnection(state, word) {
+  const place = document.getElementById("connection");
+  place.dataset.state = state;
+  place.hidden = false;
+  document.getElementById("connection-word").textContent = word;
 }

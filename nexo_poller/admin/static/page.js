@@ -1,7 +1,7 @@
 // The page comes to life: times go on, the event stream is followed, buttons act.
 
 import { hearActions } from "./actions.js";
-import { showDelivery } from "./deliveries.js";
+import { showDelivery, showGap } from "./deliveries.js";
 import { hearFilters } from "./filters.js";
 import { follow } from "./live.js";
 import { setNow, showTimes } from "./times.js";
@@ -17,7 +17,7 @@ setInterval(showTimes, 1_000);
 
 if (document.querySelector("[data-live]")) {
   hearActions();
-  follow((kind, data) => kind === "delivery" && showDelivery(data));
+  follow({ delivery: showDelivery, lost: showGap });
 }
 if (token) {
   hearToken(token);

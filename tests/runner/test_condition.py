@@ -1,7 +1,7 @@
 from views import job
 
-from nexo_poller.admin.condition import Condition, condition
 from nexo_poller.errors import Problem
+from nexo_poller.runner.condition import Condition, condition
 
 
 def test_a_job_without_errors_is_running() -> None:

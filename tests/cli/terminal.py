@@ -1,0 +1,46 @@
+"""A terminal of a hundred columns, for commands that look at what they print to, and for shells."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from command import environment
+
+ROWS_AND_COLUMNS: Final = (40, 100)
+A_TERMINAL: Final = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+
+
+def on_a_terminal(
+    argv: Sequence[str], *, cwd: Path, typed: str = "", env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a program to its end on a terminal, with this typed ahead; its exit code, and all that the terminal shows."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *ROWS_AND_COLUMNS, 0, 0))
+    with subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=environment({**A_TERMINAL, **(env or {})}),
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    ) as process:
+        os.close(its)
+        os.write(ours, typed.encode())
+        shown = b"".join(iter(lambda: _read(ours), b""))
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    """Some of what is shown; b"" once nobody can show anything more."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # which is how Linux tells
+        return b""

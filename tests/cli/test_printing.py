@@ -1,0 +1,184 @@
+"""How commands print: columns in a pipe, tables on a terminal, and nothing at all once nobody reads."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from command import NEXO_POLLER, nexo_poller
+from http_server import Response, http_server
+from job_files import api_job, orders, write_config
+from operating import Operated, operated
+from rich.text import Text
+from terminal import on_a_terminal
+
+from nexo_poller.cli.how_it_is import note_on
+from nexo_poller.cli.moments import since, until
+from nexo_poller.cli.printing import Column, plain_lines
+from nexo_poller.cli.tail import parts_of
+
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:9/"
+PAUSED = {**api_job(NOWHERE, "inbox"), "paused_on_boot": True}
+
+
+@asynccontextmanager
+async def ticking(folder: Path, *jobs: Mapping[str, Any]) -> AsyncIterator[Operated]:
+    """A daemon with these jobs, and one that ticks every second."""
+    async with (
+        http_server({"/orders": lambda _: orders(1)}) as server,
+        operated(folder, *jobs, api_job(server.url("/orders"), "ticking")) as daemon,
+    ):
+        yield daemon
+
+
+async def on_its_terminal(daemon: Operated, *arguments: str) -> str:
+    """What a command shows there."""
+    run = partial(on_a_terminal, (*NEXO_POLLER, *arguments), cwd=daemon.folder)
+    status, shown = await trio.to_thread.run_sync(run)
+    assert status == 0, shown
+    return shown
+
+
+def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right() -> None:
+    columns = (Column("ID"), Column("ERRORS", "right"), Column("NOTE"))
+    assert [*plain_lines(columns, [("inbox-of-ana", "2", "x"), ("日本", "10", "")])] == [
+        "ID            ERRORS  NOTE",
+        "inbox-of-ana       2  x",
+        "日本              10",
+    ]
+
+
+def test_what_a_cell_says_cannot_speak_to_the_terminal_or_break_the_line() -> None:
+    (_, line) = plain_lines((Column("NOTE"),), [(Text("\x1b[2J\nnext [bold]"),)])
+    assert line == r"\x1b[2J\nnext [bold]"
+
+
+def test_moments_are_told_relative_to_now() -> None:
+    noon_ms = int(NOON.timestamp() * 1000)
+    assert since(noon_ms, NOON + timedelta(seconds=12)) == "12 s ago"
+    assert until(noon_ms, NOON - timedelta(seconds=185)) == "in 3 min 05 s"
+    assert since(None, NOON) == until(None, NOON) == "-"
+
+
+def test_a_job_that_is_silent_for_too_long_says_so() -> None:
+    assert note_on({"state": "failing", "stale": True, "last_error": None}) == "no success for too long"
+    assert note_on({"state": "failing", "stale": True, "last_error": "500"}) == "500; no success for too long"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "line"),
+    [
+        (
+            "tick",
+            {
+                "status": "ok",
+                "duration_ms": 140,
+                "items_seen": 2,
+                "items_dispatched": 1,
+                "messages": 1,
+                "error": None,
+            },
+            "ok  140 ms  2 seen, 1 dispatched, 1 message",
+        ),
+        ("delivery", {"outcome": "dead", "topic": "plugin.outbound.inbox", "error": "400"}, "dead  plugin.outbound.inbox  400"),
+        ("state", {"change": "paused", "reason": "ana: the shop moves"}, "paused  ana: the shop moves"),
+        ("reload", {"add": ["a", "b"], "replace": [], "remove": ["c"], "keep": 7}, "add a, b  remove c"),
+        ("lost", {"count": 1}, "1 event: this reader is too slow"),
+        ("from a later daemon", {"x": 1}, '{"x": 1}'),
+    ],
+)  # fmt: skip
+def test_an_event_is_told_in_a_line(kind: str, data: dict[str, object], line: str) -> None:
+    assert "  ".join(filter(None, parts_of(kind, data))) == line
+
+
+async def test_a_terminal_gets_tables_with_colours_and_a_pipe_plain_columns(tmp_path: Path) -> None:
+    wrong = {**api_job(NOWHERE, "wrong"), "kind": "webhok"}
+    async with operated(tmp_path, PAUSED, wrong) as daemon:
+        shown = await on_its_terminal(daemon, "list")
+        assert STYLE.search(shown)
+        plain = STYLE.sub("", shown)
+        assert "─" in plain
+        assert max(map(len, plain.splitlines())) <= 100
+        assert "did you mean 'webhook_poll'?" in " ".join(plain.split())
+        assert "paused" in plain, "the colour says nothing that the word does not"
+
+        piped = await daemon.says("list")
+        assert not STYLE.search(piped)
+        assert "─" not in piped
+        assert [line.split()[0] for line in piped.splitlines()] == ["ID", "inbox", "wrong"]
+
+        facts = await on_its_terminal(daemon, "show", "inbox")
+        assert STYLE.search(facts)
+        assert "paused_on_boot" in facts
+        assert not STYLE.search(await daemon.says("show", "inbox"))
+
+
+async def test_an_empty_table_is_said_on_a_terminal_and_only_a_header_in_a_pipe(tmp_path: Path) -> None:
+    async with operated(tmp_path, PAUSED) as daemon:
+        assert await on_its_terminal(daemon, "dlq", "list") == "there are no dead letters\r\n"
+        assert await on_its_terminal(daemon, "outbox") == "nothing waits\r\n"
+        assert await on_its_terminal(daemon, "history", "inbox") == "the job has never run\r\n"
+        assert (await daemon.says("dlq", "list")).count("\n") == 1
+
+
+async def test_no_colour_where_the_user_wants_none(tmp_path: Path) -> None:
+    async with operated(tmp_path, PAUSED) as daemon:
+        run = partial(on_a_terminal, (*NEXO_POLLER, "list"), cwd=tmp_path, env={"NO_COLOR": "1"})
+        _, shown = await trio.to_thread.run_sync(run)
+        assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown)
+        assert await daemon.says("list")
+
+
+async def test_a_full_disk_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    on_a_file = ["--help", "check", "check --json", "schema", "next inbox", "next inbox --json", "completion bash"]
+    on_a_daemon = [
+        "list",
+        "list --json",
+        "show inbox",
+        "cursor show inbox --json",
+        "history inbox",
+        "outbox",
+        "tools",
+        "tail",
+    ]
+    async with ticking(tmp_path, PAUSED) as daemon:
+        for command in (*on_a_file, *on_a_daemon):
+            done = await daemon.shell(f"nexo-poller {command} >/dev/full")
+            assert done.stderr == "Error: [Errno 28] No space left on device\n", command
+            assert done.returncode == 1, command
+
+
+async def test_a_dry_tick_on_a_full_disk_is_one_line_too(tmp_path: Path) -> None:
+    async with ticking(tmp_path) as daemon:
+        for command in ("test ticking", "test ticking --json", "run ticking --dry-run", "run ticking --json"):
+            done = await daemon.shell(f"nexo-poller {command} >/dev/full")
+            assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+
+
+async def test_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+    many = [{**api_job(NOWHERE, f"orders-{n}-{'x' * 100}"), "paused_on_boot": True} for n in range(300)]
+    async with ticking(tmp_path, *many) as daemon:
+        for command in ("list", "list --json", "schema", "tail", "tail --json"):
+            done = await daemon.shell(f"nexo-poller {command} | head -c 20")
+            assert (done.stderr, len(done.stdout)) == ("", 20), command
+
+
+def test_help_needs_no_daemon_and_names_every_command(tmp_path: Path) -> None:
+    told = nexo_poller("--help", cwd=tmp_path).stdout
+    for command in ("list", "show", "pause", "tail", "dlq", "completion"):
+        assert f"\n  {command} " in told
+
+
+async def test_a_page_of_another_server_is_not_taken_for_an_answer(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    async with http_server({"/admin/pollers": lambda _: Response(body=b"<h1>it works</h1>")}) as server:
+        run = partial(nexo_poller, "list", "--admin", server.url(""), cwd=tmp_path, status=1)
+        refused = await trio.to_thread.run_sync(run)
+    assert "answered 200, and not as a nexo-poller does" in refused.stderr
