@@ -9,10 +9,10 @@ from attrs import define, field
 
 from nexo_poller.config.model import JobSpec
 from nexo_poller.credentials import Credentials
-from nexo_poller.errors import CredentialsMissing, HostError
+from nexo_poller.errors import CredentialsMissing
 from nexo_poller.event import published_message
 from nexo_poller.masking import Mask, masked_json
-from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse, LogLevel
+from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse, LlmProvider, LogLevel
 
 LEVELS: Final[Mapping[LogLevel, int]] = {
     "debug": logging.DEBUG,
@@ -41,6 +41,7 @@ class InProcessHost:
 
     job: JobSpec
     credentials: Credentials
+    llm: LlmProvider
     count: Callable[[str, Mapping[str, str]], None]
     mask: Mask
     published: list[tuple[str, bytes]] = field(factory=list)
@@ -65,6 +66,6 @@ class InProcessHost:
         """See `PollerHost`."""
         self.count(name, labels or {})
 
-    async def llm_invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:  # noqa: ARG002 - until there is a model
+    async def llm_invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
         """See `PollerHost`."""
-        raise HostError("no language model is configured")
+        return await self.llm.invoke(request)

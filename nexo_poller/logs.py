@@ -21,7 +21,10 @@ from nexo_poller.masking import masked_json
 
 Mask = Callable[[str], str]
 LEVELS: Final = ("debug", "info", "warning", "error")
-QUIET_LOGGERS: Final = ("apprise", "httpcore", "httpx", "httpx2")  # at INFO and below they write whole URLs
+QUIET_LOGGERS: Final = (  # at INFO and below they write whole URLs, or what servers send
+    *("apprise", "httpcore", "httpx"),
+    *("anthropic", "httpcore2", "httpx2", "openai"),
+)
 
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"

@@ -65,9 +65,14 @@ class TickAck:
 
 @frozen(kw_only=True)
 class LlmInvokeRequest:
-    """A request to the agent's language model. `messages` are `{"role": …, "content": …}` mappings, oldest first."""
+    """A request to a language model. `messages` are `{"role": …, "content": …}` mappings, oldest first.
+
+    Roles are `system`, `user` and `assistant`. `provider` None: the only one there is. `temperature` is left out on
+    Anthropic's wire, which refuses it since its version 2026-10-21.
+    """
 
     messages: Sequence[Mapping[str, Any]]
+    provider: str | None = None
     model: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
@@ -75,11 +80,22 @@ class LlmInvokeRequest:
 
 @frozen(kw_only=True)
 class LlmInvokeResponse:
-    """What the model said, which model it was, and what it cost (`usage`: token counts by name)."""
+    """What the model said, which model it was, and what it cost (`usage`: `input_tokens`, `output_tokens`, if told)."""
 
     content: str
     model_id: str
     usage: Mapping[str, int]
+
+
+class LlmProvider(Protocol):
+    """Who has language models. Implement it for one that speaks neither OpenAI's wire nor Anthropic's."""
+
+    async def invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
+        """What the model said.
+
+        Raises `PermanentError` where nothing will change by itself, `TransientError` where it may. Calls may overlap.
+        """
+        ...
 
 
 class PollerHost(Protocol):
@@ -102,7 +118,7 @@ class PollerHost(Protocol):
         ...
 
     async def llm_invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
-        """Ask the agent's language model."""
+        """Ask a language model. Raises `PermanentError` and `TransientError` as well, to end the tick with."""
         ...
 
 

@@ -18,7 +18,12 @@ UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 
 
 def render(template: str, item: Any) -> str:
-    """`template` with its placeholders filled in from `item` (a JSON value), cut at 4,096 characters.
+    """`template` with its placeholders filled in from `item` (a JSON value), cut at 4,096 characters, as messages are."""
+    return filled_in(template, item)[:LONGEST_MESSAGE]
+
+
+def filled_in(template: str, item: Any) -> str:
+    """`template` with its placeholders filled in from `item` (a JSON value), however long.
 
     Strings appear as they are, everything else as compact JSON. Control and bidi characters are removed from values;
     the template's own stay.
@@ -29,7 +34,7 @@ def render(template: str, item: Any) -> str:
         value = item if name == "json" else follow(item, name)
         return placeholder[0] if isinstance(value, DeadEnd) else without_unwanted(_text(value))
 
-    return PLACEHOLDER.sub(filled, template)[:LONGEST_MESSAGE]
+    return PLACEHOLDER.sub(filled, template)
 
 
 def without_unwanted(text: str) -> str:

@@ -16,7 +16,7 @@ from nexo_poller.clock import Clock
 from nexo_poller.config.model import Config, GoogleAccount, JobSpec, Settings
 from nexo_poller.credentials import Credentials
 from nexo_poller.http.pools import HttpPools
-from nexo_poller.poller import Deliver, OutboundDelivery, PollContext, Poller, TickAck
+from nexo_poller.poller import Deliver, LlmProvider, OutboundDelivery, PollContext, Poller, TickAck
 from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.schedule import Every
@@ -114,6 +114,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
     agents: Mapping[str, Mapping[str, str]] | None = None,
     credentials: Credentials | None = None,
     google_accounts: tuple[GoogleAccount, ...] = (),
+    llm_providers: Mapping[str, LlmProvider] | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Daemon]:
     """Serves during the block and is shut down after it; `path` is the folder of its database."""
@@ -128,6 +129,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
             metrics=metrics,
             http=http,
             credentials=credentials,
+            llm_providers=llm_providers,
         )
         for poller in (Script(act), *pollers):
             runner.register(poller)

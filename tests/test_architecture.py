@@ -27,7 +27,7 @@ FLOORS: Final = (
     {"shapes"},
     {"runner"},
     {"builtins", "channels", "kinds"},
-    {"google"},
+    {"google", "llm"},
     {"host", "http"},
     {"store", "event"},
     {"broker"},
@@ -69,7 +69,7 @@ LOADED_WHEN_USED: Final = (
         "nats",
         "jsonschema",
     ),
-    *("authlib", "httpx2"),
+    *("anthropic", "authlib", "httpx2", "openai"),
     *("rich", "click", "pygments"),  # which httpx loads wherever they are installed
 )
 

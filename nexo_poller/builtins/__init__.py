@@ -8,6 +8,7 @@ from nexo_poller.poller import Poller
 
 def builtin_pollers() -> tuple[Poller[Any], ...]:
     """A new poller of each kind that comes with the library."""
+    from nexo_poller.builtins.agent_turn import AgentTurnPoller
     from nexo_poller.builtins.gmail.poller import GmailPoller
     from nexo_poller.builtins.google_calendar import CalendarPoller
     from nexo_poller.builtins.rss import RssPoller
@@ -16,4 +17,4 @@ def builtin_pollers() -> tuple[Poller[Any], ...]:
     from nexo_poller.google.endpoints import GoogleEndpoints
 
     google = GoogleAccounts(GoogleEndpoints.of(os.environ))
-    return RssPoller(), WebhookPoller(), GmailPoller(google), CalendarPoller(google)
+    return AgentTurnPoller(), RssPoller(), WebhookPoller(), GmailPoller(google), CalendarPoller(google)

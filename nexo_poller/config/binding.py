@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from nexo_poller.config.crosscheck import check_accounts
 from nexo_poller.config.fields import fields_of, is_config_class
@@ -12,6 +12,7 @@ from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.config.names import channel_problems
 from nexo_poller.config.problems import Key, in_order, merged, placed, rebased
 from nexo_poller.config.reading import Reading
+from nexo_poller.config.sdks import missing_sdk
 from nexo_poller.config.spelling import did_you_mean
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, Problem
@@ -78,7 +79,7 @@ def bind_job(job: JobSpec, pollers: Pollers, config: Config, provided: Provided 
     if poller is not None and not provided.has_credentials:
         problems += _account_problems(job, poller, config.agents)
     if poller is not None and typed is not None:
-        problems += _provider_problems(job, poller, typed, {*config.providers, *provided.llm_providers})
+        problems += _provider_problems(job, poller, typed, config, provided)
     if poller is None or problems:
         raise ConfigError(*problems)
     return BoundJob(job, poller, typed)
@@ -216,14 +217,22 @@ def _account_problems(job: JobSpec, poller: Poller[Any], agents: Agents) -> Iter
             )
 
 
-def _provider_problems(job: JobSpec, poller: Poller[C], config: C, known: Collection[str]) -> Iterator[Problem]:
+def _provider_problems(
+    job: JobSpec, poller: Poller[C], typed: C, config: Config, provided: Provided
+) -> Iterator[Problem]:
     try:
-        provider = asked(poller, config)
+        provider = asked(poller, typed)
     except ConfigError as error:
         yield from rebased(error.problems, job.key)
         return
-    if provider is not None and provider not in known:
+    if provider is None or provider in provided.llm_providers:
+        return
+    key = (*job.key, "config", "llm", "provider")
+    if provider not in config.providers:
+        known = {*config.providers, *provided.llm_providers}
         hint = did_you_mean(provider, known)
         remedy = f"there are {', '.join(sorted(known)) or 'none'}; add it under providers:{f'; {hint}' if hint else ''}"
         what = f"the provider '{provider}' of language models is not listed"
-        yield Problem(what=what, remedy=remedy, key=(*job.key, "config", "llm", "provider"))
+        yield Problem(what=what, remedy=remedy, key=key)
+    elif problem := missing_sdk(config.providers[provider]):
+        yield evolve(problem, key=key)

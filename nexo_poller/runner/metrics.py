@@ -37,6 +37,9 @@ class Metrics(Protocol):
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
         """A poller counted something of its own. May raise `ValueError` for a name or labels that cannot be counted."""
 
+    def tokens(self, provider: str, model: str, usage: Mapping[str, int]) -> None:
+        """A language model has answered, at the cost of `usage`: `input_tokens`, `output_tokens`."""
+
     def forget(self, job_id: str) -> None:
         """The job is gone; so are its series."""
 
@@ -66,6 +69,9 @@ class NoMetrics:
         """Nothing."""
 
     def custom(self, name: str, labels: Mapping[str, str]) -> None:
+        """Nothing."""
+
+    def tokens(self, provider: str, model: str, usage: Mapping[str, int]) -> None:
         """Nothing."""
 
     def forget(self, job_id: str) -> None:

@@ -15,7 +15,7 @@ from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials, Credentials
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import Mask, header_values
-from nexo_poller.poller import Poller
+from nexo_poller.poller import LlmProvider, Poller
 from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.events import Feed
 from nexo_poller.runner.job import RunningJob
@@ -47,6 +47,7 @@ class Given:
     metrics: Metrics
     http: "HttpPools | None"
     credentials: Credentials | None
+    llm_providers: Mapping[str, LlmProvider]
     feed: Feed
 
     @property
@@ -54,7 +55,7 @@ class Given:
         """What the configuration need not have."""
         from nexo_poller.config.binding import Provided
 
-        return Provided(has_credentials=self.credentials is not None)
+        return Provided(has_credentials=self.credentials is not None, llm_providers=self.llm_providers)
 
 
 @define(eq=False, kw_only=True)
@@ -89,6 +90,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     from nexo_poller.channels import open_channels
     from nexo_poller.config.binding import bind_jobs
     from nexo_poller.http.pools import HttpPools
+    from nexo_poller.llm.providers import open_providers
 
     config, clock, broker = given.config, given.clock, given.broker
     bound, rejected = bind_jobs(config, pollers, given.provided)
@@ -108,6 +110,11 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         counting = Counting(given.metrics, mask)
         store.observe(lambda batch: counting("the store", lambda metrics: metrics.batch(batch)))
         await stack.enter_async_context(store)
+
+        def count_tokens(provider: str, model: str, usage: Mapping[str, int]) -> None:
+            counting(f"provider '{provider}'", lambda metrics: metrics.tokens(provider, model, usage))
+
+        llm = open_providers(config.providers, given.llm_providers, clock, count_tokens)
         attempts, feed = config.settings.max_delivery_attempts, given.feed
         relay = Relay(store=store, broker=broker, clock=clock, mask=mask, max_attempts=attempts, feed=feed)
         machine = Machine(
@@ -118,6 +125,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
             settings=config.settings,
             agents=config.agents,
             credentials=credentials_of(config, given),
+            llm=await stack.enter_async_context(llm),
             mask=mask,
             places=trio.CapacityLimiter(config.settings.max_concurrent_ticks),
             wake_relay=relay.wake,

@@ -14,6 +14,7 @@ from nexo_poller.config.model import JobSpec
 from nexo_poller.runner.custom_counters import CustomCounters, label_value
 from nexo_poller.runner.histogram import Histogram
 from nexo_poller.runner.job_series import JobSeries, job_families
+from nexo_poller.runner.token_counters import TokenCounters
 from nexo_poller.state import Status
 from nexo_poller.store import Batch, StoreStatistics
 
@@ -37,6 +38,7 @@ class PrometheusMetrics:
         self._batch_size = Histogram(BATCH_BUCKETS)
         self._batch_duration = Histogram(COMMIT_BUCKETS)
         self._stored: tuple[StoreStatistics, datetime] | None = None
+        self._tokens = TokenCounters()
         self._custom = CustomCounters()
         self.registry.register(self)
 
@@ -80,6 +82,10 @@ class PrometheusMetrics:
         """See `Metrics`. Raises `ValueError`; label values are cut and made printable."""
         self._custom.add(name, labels)
 
+    def tokens(self, provider: str, model: str, usage: Mapping[str, int]) -> None:
+        """See `Metrics`."""
+        self._tokens.add(provider, model, usage)
+
     def forget(self, job_id: str) -> None:
         """See `Metrics`."""
         self._jobs.pop(job_id, None)
@@ -93,6 +99,7 @@ class PrometheusMetrics:
         yield from job_families(list(self._jobs.items()))
         yield from self._runner_families()
         yield from self._store_families()
+        yield self._tokens.family()
         yield from self._custom.families()
 
     def _series(self, job: JobSpec) -> JobSeries:

@@ -87,6 +87,7 @@ async def carry_out(
     for job_id in plan.remove:
         machine.counting(f"job '{job_id}'", methodcaller("forget", job_id))
     machine.places.total_tokens = wanted.settings.max_concurrent_ticks
+    machine.llm.settings = wanted.providers
     parts.relay.mask, parts.relay.max_attempts = mask, wanted.settings.max_delivery_attempts
     parts.jobs = {job_id: started.get(job_id) or parts.jobs[job_id] for job_id in specs}
     parts.machine, parts.rejected, parts.config = machine, {}, wanted

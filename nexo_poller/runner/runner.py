@@ -23,7 +23,7 @@ from nexo_poller.errors import ConfigError, JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
 from nexo_poller.masking import Mask
 from nexo_poller.plan import ReloadPlan, plan
-from nexo_poller.poller import Poller
+from nexo_poller.poller import LlmProvider, Poller
 from nexo_poller.runner.events import Feed, RunnerEvent
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
@@ -65,8 +65,9 @@ class PollerRunner:
         await runner.serve()
 
     Every part has an embedded default: `store` a `SqliteStore` on the configuration's `state_db`, `broker` a
-    `LocalBroker`, `clock` the system's, `metrics` none, `http` pools of its own, `credentials` the configuration's. `config` None means that the subsystem
-    is off: `serve` returns at once.
+    `LocalBroker`, `clock` the system's, `metrics` none, `http` pools of its own, `credentials` the configuration's.
+    `llm_providers` are there beside the configuration's, and go before those of the same name. `config` None means that
+    the subsystem is off: `serve` returns at once.
     """
 
     def __init__(  # noqa: PLR0913 - the parts, each with its default
@@ -79,6 +80,7 @@ class PollerRunner:
         metrics: Metrics | None = None,
         http: "HttpPools | None" = None,
         credentials: Credentials | None = None,
+        llm_providers: Mapping[str, LlmProvider] | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self.config = config
@@ -90,6 +92,7 @@ class PollerRunner:
             metrics=metrics or NoMetrics(),
             http=http,
             credentials=credentials,
+            llm_providers=llm_providers or {},
             feed=Feed(clock),
         )
         self._pollers: dict[str, Poller[Any]] = {poller.kind: poller for poller in builtin_pollers()}

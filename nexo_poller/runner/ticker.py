@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from nexo_poller.config.binding import BoundJob
     from nexo_poller.http.pools import HttpPools
+    from nexo_poller.llm.providers import Providers
 
 LIMITS_IN_CONFIG: Final = ("allow_private_networks", "max_body_bytes")
 Follow = Callable[[Claim, Outcome], Step]
@@ -53,6 +54,7 @@ class Machine:
     settings: Settings
     agents: Agents
     credentials: Credentials
+    llm: "Providers"
     mask: Mask
     places: trio.CapacityLimiter
     wake_relay: Callable[[], None]
@@ -96,7 +98,13 @@ class Ticker:
     async def outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
         """Run the poller once, on the cursor of `state`, at `now`."""
         spec, machine, began = self.bound.spec, self.machine, trio.current_time()
-        host = InProcessHost(job=spec, credentials=machine.credentials, count=self._count_custom, mask=machine.mask)
+        host = InProcessHost(
+            job=spec,
+            credentials=machine.credentials,
+            llm=machine.llm,
+            count=self._count_custom,
+            mask=machine.mask,
+        )
         context: PollContext[Any] = PollContext(
             job_id=spec.id,
             agent_id=spec.agent,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 from daemon import counting, daemon, job, text
+from parrot import Parrot
 from promtool import promtool
 from scrape import families, scraped
 from trio.testing import MockClock
@@ -14,7 +15,7 @@ from trio.testing import MockClock
 from nexo_poller.clock import SystemClock
 from nexo_poller.config.model import Settings
 from nexo_poller.errors import StoreError, TransientError
-from nexo_poller.poller import PollContext, TickAck, TickMetrics
+from nexo_poller.poller import LlmInvokeRequest, PollContext, TickAck, TickMetrics
 from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.watch import measure_the_store
 from nexo_poller.schedule import Every
@@ -278,10 +279,14 @@ async def test_promtool_complains_of_nothing_but_the_unit_of_the_latency(
 ) -> None:
     async def count(ctx: Ctx) -> TickAck:
         await ctx.host.metric_inc("jira_issues", {"title": 'a "quoted\\" \n title'})
+        await ctx.host.llm_invoke(LlmInvokeRequest(messages=[{"role": "user", "content": "Well?"}]))
         return TickAck(metrics=TickMetrics(items_seen=2, items_dispatched=1))
 
     chatty = job(stale_after=timedelta(days=1))
-    async with daemon(tmp_path, chatty, act=count) as running, trio.open_nursery() as nursery:
+    async with (
+        daemon(tmp_path, chatty, act=count, llm_providers={"parrot": Parrot()}) as running,
+        trio.open_nursery() as nursery,
+    ):
         parts = running.runner._parts
         assert parts is not None
         nursery.start_soon(measure_the_store, parts, running.runner.statistics)
@@ -290,3 +295,31 @@ async def test_promtool_complains_of_nothing_but_the_unit_of_the_latency(
     assert [family.name for family in families(running.metrics.registry) if not family.samples] == []
     _, complaints = promtool("check", "metrics", text=scraped(running.metrics.registry))
     assert complaints == ["poller_latency_ms metric names should not contain abbreviated units"]
+
+
+async def test_tokens_of_language_models_are_counted_by_provider_model_and_what_for(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def ask(ctx: Ctx) -> TickAck:
+        model = None if ctx.job_id == "inbox" else 'the "green\n" one'
+        await ctx.host.llm_invoke(LlmInvokeRequest(messages=[{"role": "user", "content": "Well?"}], model=model))
+        return TickAck()
+
+    async with daemon(tmp_path, job(), job("outbox"), act=ask, llm_providers={"parrot": Parrot()}) as running:
+        await trio.sleep(61)
+    for model in ("grey", 'the "green?" one'):
+        labels = {"provider": "parrot", "model": model}
+        assert running.metric("poller_llm_tokens_total", token="input", **labels) == 4
+        assert running.metric("poller_llm_tokens_total", token="seed", **labels) == 2
+
+
+def test_models_without_end_do_not_fill_the_memory_and_tokens_are_not_taken_back() -> None:
+    metrics = PrometheusMetrics()
+    for n in range(1_200):
+        metrics.tokens("parrot", str(n), {"input_tokens": 1})
+    metrics.tokens("parrot", "0", {"input_tokens": 1})
+    with pytest.raises(ValueError, match="provider 'parrot' says that it used -1 input_tokens"):
+        metrics.tokens("parrot", "0", {"input_tokens": -1})
+    (family,) = [family for family in families(metrics.registry) if family.name == "poller_llm_tokens"]
+    assert len(family.samples) == 1_000
+    assert family.samples[0].value == 2
