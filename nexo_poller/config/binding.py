@@ -11,8 +11,8 @@ from nexo_poller.config.jobs import ReadEntry
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.config.names import channel_problems
 from nexo_poller.config.problems import Key, in_order, merged, placed, rebased
+from nexo_poller.config.provider_fault import provider_fault
 from nexo_poller.config.reading import Reading
-from nexo_poller.config.sdks import missing_sdk
 from nexo_poller.config.spelling import did_you_mean
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, Problem
@@ -234,5 +234,5 @@ def _provider_problems(
         remedy = f"there are {', '.join(sorted(known)) or 'none'}; add it under providers:{f'; {hint}' if hint else ''}"
         what = f"the provider '{provider}' of language models is not listed"
         yield Problem(what=what, remedy=remedy, key=key)
-    elif problem := missing_sdk(config.providers[provider]):
+    elif problem := provider_fault(config.providers[provider]):
         yield evolve(problem, key=key)

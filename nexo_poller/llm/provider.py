@@ -9,7 +9,7 @@ from attrs import Factory, define, field
 
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import ProviderSettings, RetrySettings
-from nexo_poller.config.sdks import missing_sdk
+from nexo_poller.config.provider_fault import provider_fault
 from nexo_poller.errors import ConfigError, PermanentError
 from nexo_poller.llm.rate_limit import RateLimit
 from nexo_poller.llm.refusals import Busy
@@ -64,7 +64,7 @@ class SdkProvider:
     async def _opened(self) -> Wire:
         async with self._opening:
             if self._wire is None:
-                if problem := missing_sdk(self.settings):
+                if problem := provider_fault(self.settings):
                     raise ConfigError(problem)
                 # in a thread, as nothing else would run while the SDK is imported
                 self._wire = await trio.to_thread.run_sync(partial(_wire_to, self.settings, self.clock))

@@ -191,7 +191,7 @@ NEEDS_GOOGLE_AND_A_MODEL = spec(kind="ask", config={"provider": "anthropic", "de
 
 def test_a_job_whose_kind_acts_for_its_agent_needs_an_account_there() -> None:
     bound = {"ana": {"telegram": "ana_bot"}}
-    providers = {"anthropic": ProviderSettings(name="anthropic")}
+    providers = {"anthropic": ProviderSettings(name="anthropic", api_flavor="anthropic_messages")}
     assert rejections(NEEDS_GOOGLE_AND_A_MODEL, KINDS, agents=bound, providers=providers) == [
         (
             "job 'a': the kind 'ask' needs an account on channel 'google', and agent 'ana' has none "

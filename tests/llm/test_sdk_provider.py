@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from llm_fake import FLAVORS, answered, llm_fake
 
 from nexo_poller.clock import SystemClock
-from nexo_poller.config.model import ApiFlavor, RetrySettings
+from nexo_poller.config.model import ApiFlavor, ProviderSettings, RetrySettings
+from nexo_poller.config.provider_fault import provider_fault
 from nexo_poller.errors import ConfigError, PermanentError
 from nexo_poller.llm.provider import SdkProvider, pauses
 from nexo_poller.llm.refusals import Busy
@@ -134,6 +135,20 @@ async def test_without_the_extra_it_says_what_to_install(
         f"the provider 'fake' is asked through the package {sdk}, which is not installed "
         '(pip install "nexo-poller[llm]")'
     )
+
+
+async def test_a_key_is_not_sent_to_the_maker_of_the_sdk_for_want_of_an_address() -> None:
+    lost = ProviderSettings(name="deepseek", api_key="sk-canary")
+    with pytest.raises(ConfigError) as raised:
+        await SdkProvider(lost, SystemClock()).invoke(ASK)
+    assert str(raised.value) == (
+        "the provider 'deepseek' has no base_url, so that its key would be sent to openai (add its base_url, be it openai's)"
+    )
+
+
+@pytest.mark.parametrize(("flavor", "name"), [("openai_compat", "openai-work"), ("anthropic_messages", "anthropic")])
+def test_the_makers_of_the_sdks_need_no_address(flavor: ApiFlavor, name: str) -> None:
+    assert provider_fault(ProviderSettings(name=name, api_flavor=flavor)) is None
 
 
 @given(
