@@ -9,7 +9,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from nexo_poller.config.document import Document
-from nexo_poller.config.files import find_file, read_document
+from nexo_poller.config.files import find_file, read_document, read_section
 from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.jobs import JOBS, ReadEntry, read_jobs
 from nexo_poller.config.model import AdminSettings, Config, RejectedJob
@@ -66,9 +66,7 @@ def load_admin(path: Path, env: Mapping[str, str] = os.environ) -> AdminSettings
     file = find_file(path)
     if file is None:
         return None
-    if not _may_have(ADMIN, file):
-        return AdminSettings()
-    document = read_document(file)
+    document = read_section(file, ADMIN)
     if isinstance(document.value, Mapping):
         section = {key: value for key, value in document.value.items() if key == ADMIN}
         problems = tuple(problem for problem in document.problems if problem.key[:1] == (ADMIN,))
@@ -132,14 +130,6 @@ def _read(document: Document, value: Any, interpolation: Interpolation, now: dat
         ),
         faulty=tuple(entry for entry in entries if not entry.spec),
     )
-
-
-def _may_have(key: str, file: Path) -> bool:
-    """Whether it is worth while to look for `key`: to parse 10,000 jobs for nothing takes seconds."""
-    try:
-        return not file.is_file() or key.encode() in file.read_bytes()
-    except OSError:
-        return True  # reading it as a document will tell why
 
 
 def _is_in_job(problem: Problem) -> bool:
