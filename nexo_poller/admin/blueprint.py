@@ -18,7 +18,7 @@ from nexo_poller.clock import SystemClock
 from nexo_poller.runner.runner import PollerRunner
 
 NAME: Final = "nexo_poller_admin"
-METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"]
 THIS_MACHINE: Final = Rules()
 
 View = Callable[..., Awaitable[Response]]

@@ -16,6 +16,7 @@ from nexo_poller.admin.route import Schema
 MAX_BODY_BYTES: Final = 1024 * 1024
 BODY_SECS: Final = 5.0
 WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")  # of which 64 bits hold every one
+MOST: Final = 10**18 - 1
 BOOLEANS: Final = {"true": True, "false": False}
 
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
+from jsonschema import Draft202012Validator
+
+from nexo_poller.admin.access import SESSION_COOKIE, Rules
 from nexo_poller.admin.route import Route, Schema
 
 JSON: Final = "application/json"
@@ -13,6 +16,10 @@ FAILURE: Final[Schema] = {
     "type": "object",
     "properties": {"ok": {"const": False}, "error": {"type": "string"}},
     "required": ["ok", "error"],
+}
+WAYS_TO_SHOW_THE_TOKEN: Final = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
 }
 WORDS: Final = {
     400: "The request is wrong, or what it asked for failed",
@@ -30,11 +37,14 @@ OF_ALL: Final = (400, 401, 403, 408, 413, 503)
 OF_CHANGES: Final = (415,)
 
 
-def openapi(routes: Iterable[Route], root: str) -> dict[str, Any]:
-    """The description of these routes, below the path `root`."""
+def openapi(routes: Iterable[Route], root: str, rules: Rules) -> dict[str, Any]:
+    """The description of these routes, below the path `root`, to callers by these rules."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = {
+            **_operation(route),
+            "security": _security(route, rules),
+        }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -46,7 +56,7 @@ def openapi(routes: Iterable[Route], root: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {"Failure": FAILURE},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": WAYS_TO_SHOW_THE_TOKEN,
         },
     }
 
@@ -57,11 +67,16 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route),
-        "security": [{}] if route.is_public else [{}, {"token": []}],
     }
     if route.method != "GET":
-        operation["requestBody"] = {"required": "required" in route.body, "content": _content(JSON, route.body)}
+        may_be_empty = Draft202012Validator(route.body).is_valid({})
+        operation["requestBody"] = {"required": not may_be_empty, "content": _content(JSON, route.body)}
     return operation
+
+
+def _security(route: Route, rules: Rules) -> list[dict[str, Any]]:
+    """What a caller must bring, one of these; nothing, if there are none."""
+    return [] if route.is_public or rules.token is None else [{way: []} for way in WAYS_TO_SHOW_THE_TOKEN]
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

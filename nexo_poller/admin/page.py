@@ -7,6 +7,7 @@ from quart import Response, url_for
 
 from nexo_poller.admin.addresses import Addresses
 from nexo_poller.admin.guard import Guard
+from nexo_poller.admin.incoming import MOST
 from nexo_poller.admin.listing import Query, listing
 from nexo_poller.admin.outgoing import bytes_response
 from nexo_poller.admin.rendering import render
@@ -22,7 +23,7 @@ TICKS_OF_A_JOB: Final = 50
 QUERY: Final = ("q", "kind", "agent", "state", "order", "page")
 TEXT: Final[Schema] = {"type": "string"}
 WORD: Final[Schema] = {"type": "string", "default": ""}
-AFTER: Final[Schema] = {"type": "integer", "minimum": 0, "default": 0}
+AFTER: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": MOST, "default": 0}
 
 View = Callable[[Call], Awaitable[str]]
 

@@ -22,6 +22,7 @@ from hypercorn.typing import (
 )
 
 from nexo_poller.admin.connection import PatientStream
+from nexo_poller.admin.unread_body import telling_of_close
 
 MAX_CONNECTIONS: Final = 128
 HEADER_BYTES: Final = 16 * 1024
@@ -42,7 +43,9 @@ async def serve_app(
     Speaks HTTP/1.1 and nothing else, and has no lifespan. The listeners are closed at the end. What goes wrong in one
     connection is logged and ends no other.
     """
-    await trio.serve_listeners(_Server(ASGIWrapper(_http_1_only(app))).serve, [*listeners], task_status=task_status)
+    await trio.serve_listeners(
+        _Server(ASGIWrapper(_http_1_only(telling_of_close(app)))).serve, [*listeners], task_status=task_status
+    )
 
 
 @define(eq=False)

@@ -7,7 +7,7 @@ from quart import request
 
 from nexo_poller.admin import cursors, events, files, health, jobs, messages, reloading, session, tool_calls
 from nexo_poller.admin.openapi import openapi
-from nexo_poller.admin.page import PAGES
+from nexo_poller.admin.page import AFTER, PAGES
 from nexo_poller.admin.route import Call, Route, Schema
 from nexo_poller.admin.schemas import (
     CURSOR,
@@ -34,7 +34,7 @@ DRY_RUN: Final[Schema] = {"type": "boolean", "default": False}
 BASE64: Final[Schema] = {"type": ["string", "null"], "contentEncoding": "base64"}
 PAGE: Final[Mapping[str, Schema]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 100},
-    "after": {"type": "integer", "minimum": 0, "default": 0, "description": "Only those beyond this id."},
+    "after": {**AFTER, "description": "Only those beyond this id."},
 }
 WORDS: Final[Schema] = {"type": "string", "maxLength": 500}
 
@@ -49,9 +49,9 @@ def fields(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
     }
 
 
-async def describe(_: Call) -> dict[str, Any]:
+async def describe(call: Call) -> dict[str, Any]:
     """What this table says, as OpenAPI."""
-    return openapi(ROUTES, request.path.removesuffix(DESCRIPTION))
+    return openapi(ROUTES, request.path.removesuffix(DESCRIPTION), call.rules)
 
 
 ROUTES: Final = (
@@ -225,7 +225,7 @@ ROUTES: Final = (
         path="/metrics",
         handler=health.metrics,
         summary="The metrics, for Prometheus",
-        media_type="*/*",
+        media_type="text/plain",
         answer={"type": "string"},
         failures=(404,),
         needs_runner=False,

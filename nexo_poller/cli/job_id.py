@@ -15,7 +15,7 @@ from nexo_poller.cli.finding import find_daemon
 from nexo_poller.cli.running import run
 from nexo_poller.config.names import JOB_ID, RESERVED_IDS
 
-COMPLETION_SECS: Final = 1.0  # longer than that nobody waits for a key to do something
+COMPLETION_SECS: Final = 2.0  # longer than that nobody waits for a key to do something
 
 
 class JobId(click.ParamType[str]):

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from attrs import evolve, frozen
 
 from nexo_poller.config.accounts import google_ids
-from nexo_poller.config.files import read_document
+from nexo_poller.config.files import read_section
 from nexo_poller.config.folder import agent_files, find_file, joint, old_gmail, other_files
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
 from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
@@ -70,11 +70,9 @@ def load_admin(path: Path, env: Mapping[str, str] = os.environ) -> AdminSettings
     up in `env` or in files. Raises `ConfigError` if the section cannot be used, or the file is no YAML.
     """
     file = find_file(path)
-    if file is None:
+    if file is None or (path.is_dir() and not file.exists()):  # nothing but an old file of Gmail jobs
         return None
-    if not _may_have(ADMIN, file):
-        return AdminSettings()
-    document = read_document(file)
+    document = read_section(file, ADMIN)
     if isinstance(document.value, Mapping):
         section = {key: value for key, value in document.value.items() if key == ADMIN}
         problems = tuple(problem for problem in document.problems if problem.key[:1] == (ADMIN,))
@@ -170,14 +168,6 @@ def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) 
     keys = {provider.api_key for provider in shared.providers.values() if provider.api_key}
     found = {secret for secret in (*interpolated, *accounts, *keys) if len(secret) >= SHORTEST_SECRET}
     return frozenset(found if admin.token is None else {*found, admin.token})
-
-
-def _may_have(key: str, file: Path) -> bool:
-    """Whether it is worth while to look for `key`: to parse 10,000 jobs for nothing takes seconds."""
-    try:
-        return not file.is_file() or key.encode() in file.read_bytes()
-    except OSError:
-        return True  # reading it as a document will tell why
 
 
 def _is_in_job(problem: Problem) -> bool:

@@ -89,11 +89,12 @@ async def admin_daemon(
     *jobs: JobSpec,
     act: Tick = counting,
     admin: AdminSettings | None = None,
+    patience_secs: float = 60,
     **more: Any,
 ) -> AsyncIterator[AdminDaemon]:
-    """A daemon with one paused job, or with these, and its admin server; the block fails after a minute."""
+    """A daemon with one paused job, or with these, and its admin server; the block fails when it takes too long."""
     settings = admin or AdminSettings(bind=ANY_PORT)
-    with trio.fail_after(60):
+    with trio.fail_after(patience_secs):
         async with (
             daemon(path, *(jobs or (PAUSED,)), act=act, clock=SystemClock(), **more) as running,
             listening(settings.bind) as listeners,

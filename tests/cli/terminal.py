@@ -8,11 +8,14 @@ import subprocess
 import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Timer
 from typing import Final
 
 from command import environment
 
+MOST_SECS: Final = 120
 ROWS_AND_COLUMNS: Final = (40, 100)
+A_SESSION_OF_ITS_OWN: Final = ("setsid", "--ctty")  # or shells would find that the terminal is not theirs
 A_TERMINAL: Final = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 
 
@@ -23,17 +26,19 @@ def on_a_terminal(
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *ROWS_AND_COLUMNS, 0, 0))
     with subprocess.Popen(
-        argv,
+        [*A_SESSION_OF_ITS_OWN, *argv],
         cwd=cwd,
         env=environment({**A_TERMINAL, **(env or {})}),
         stdin=its,
         stdout=its,
         stderr=its,
-        start_new_session=True,
     ) as process:
         os.close(its)
+        too_long = Timer(MOST_SECS, process.kill)
+        too_long.start()
         os.write(ours, typed.encode())
         shown = b"".join(iter(lambda: _read(ours), b""))
+        too_long.cancel()
     os.close(ours)
     return process.returncode, shown.decode()
 
