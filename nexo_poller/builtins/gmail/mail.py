@@ -63,7 +63,7 @@ def decoded(header: str) -> str:
         text = str(make_header(decode_header(header)))
     except (HeaderParseError, LookupError, ValueError):
         text = header
-    return " ".join(text.split())
+    return " ".join((text if text.strip() else header).split())
 
 
 def address_in(header: str) -> str:
