@@ -11,8 +11,9 @@ from anthropic.types import Message, TextBlock, Usage
 
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import ProviderSettings
+from nexo_poller.llm.network import TIMEOUT, client_options
 from nexo_poller.llm.refusals import Refusals
-from nexo_poller.llm.wire import ANSWER_SECS, CONNECT_SECS, NO_KEY
+from nexo_poller.llm.wire import NO_KEY
 from nexo_poller.masking import Mask
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
 
@@ -24,13 +25,13 @@ class AnthropicWire:
     """A provider behind the anthropic SDK."""
 
     def __init__(self, settings: ProviderSettings, clock: Clock) -> None:
-        timeout = anthropic.Timeout(ANSWER_SECS, connect=CONNECT_SECS)
         self._client = anthropic.AsyncAnthropic(
             api_key=settings.api_key or NO_KEY,
             base_url=settings.base_url,
             max_retries=0,
-            timeout=timeout,
-            http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False),
+            timeout=TIMEOUT,
+            default_headers={"Accept-Encoding": "gzip, identity"},
+            http_client=anthropic.DefaultAsyncHttpxClient(**client_options()),
         )
         host = self._client.base_url.netloc.decode()
         self._refusals = Refusals(provider=settings.name, host=host, clock=clock, mask=Mask([settings.api_key or ""]))

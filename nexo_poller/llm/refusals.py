@@ -61,7 +61,7 @@ class Refusals:
         except sdk.APITimeoutError:
             raise TransientError(f"{self} did not answer in time") from None
         except sdk.APIConnectionError as error:
-            raise Busy(f"{self} cannot be reached: {self._words(_reason(error))}") from None
+            raise self._unreached(error.__cause__ or error) from None
         except sdk.APIError as error:
             raise self.unexpected(error.body) from None
         except (JSONDecodeError, UnicodeDecodeError):
@@ -93,6 +93,13 @@ class Refusals:
             "(ask for text in the prompt or take another model, then resume the job)"
         )
 
+    def _unreached(self, cause: BaseException) -> TransientError:
+        from nexo_poller.llm.network import Unreadable  # which loads httpx2
+
+        if isinstance(cause, Unreadable):
+            return TransientError(f"{self} sent what cannot be read: {self._words(str(cause))}")
+        return Busy(f"{self} cannot be reached: {self._words(f'{type(cause).__name__}: {cause}')}")
+
     def _words(self, text: str) -> str:
         return self.mask(text)[:LONGEST_WORDS]
 
@@ -114,8 +121,3 @@ def complaint(body: object) -> str:
             return f"{code}: {words}" if code else words
         case _:
             return ""
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}"

@@ -4,8 +4,6 @@ from typing import Final, Protocol
 
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
 
-ANSWER_SECS: Final = 240.0  # less than a tick may take by default, so that the error tells who was slow
-CONNECT_SECS: Final = 10.0
 NO_KEY: Final = "none"  # the SDKs want one, and would else look for one in the environment
 
 

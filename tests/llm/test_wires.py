@@ -1,7 +1,9 @@
 """Both wires, through the real SDKs, over real HTTP."""
 
+import gzip
 import traceback
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -221,6 +223,44 @@ async def test_a_provider_that_does_not_answer_is_given_up(
     assert isinstance(error, TransientError)
     assert not isinstance(error, Busy)
     assert "did not answer in time" in str(error)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_without_end_is_not_taken_in(flavor: ApiFlavor, packed: bool) -> None:
+    read = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal read
+        packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16) if packed else None
+        for _ in range(1_000):
+            piece = bytes(2**20)
+            read += 1
+            yield packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH) if packer else piece
+
+    headers = {"Content-Type": "application/json", **({"Content-Encoding": "gzip"} if packed else {})}
+    error = await refusal(flavor, lambda _: Response(headers=headers, body=pieces()))
+    assert isinstance(error, TransientError)
+    assert not isinstance(error, Busy)
+    assert str(error).endswith("sent what cannot be read: the body is longer than 10,485,760 bytes")
+    assert packed or read < 100
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+async def test_an_answer_that_is_not_packed_as_agreed_is_transient(flavor: ApiFlavor, encoding: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    error = await refusal(flavor, Response(headers=headers, body=b"not packed at all"))
+    assert isinstance(error, TransientError)
+    assert "sent what cannot be read: the body is" in str(error)
+
+
+async def test_a_packed_answer_is_unpacked(flavor: ApiFlavor) -> None:
+    async with llm_fake() as fake, asking(fake, flavor) as provider:
+        answer = said(flavor, "Ça va ?")
+        assert isinstance(answer.body, bytes)
+        fake.next_answers = [
+            Response(headers={**answer.headers, "Content-Encoding": "gzip"}, body=gzip.compress(answer.body))
+        ]
+        assert (await provider.invoke(ASK)).content == "Ça va ?"
 
 
 async def test_a_date_to_wait_for_is_compared_with_the_runners_clock(flavor: ApiFlavor) -> None:
