@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import anthropic
-from anthropic.types import Message, TextBlock, Usage
+from anthropic.types import Message, TextBlock, ToolUseBlock, Usage
 
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import ProviderSettings
@@ -18,7 +18,6 @@ from nexo_poller.masking import Mask
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
 
 MAX_TOKENS: Final = 4096  # the wire wants a limit
-TOOL_USE: Final = "tool_use"
 
 
 class AnthropicWire:
@@ -51,7 +50,7 @@ class AnthropicWire:
         """The SDK takes an answer as it comes; what is used of it is checked here."""
         match answer:
             case Message(model=str(model), content=list(blocks)):
-                if answer.stop_reason == TOOL_USE or any(getattr(block, "type", "") == TOOL_USE for block in blocks):
+                if any(isinstance(block, ToolUseBlock) for block in blocks):
                     raise self._refusals.tool_call(model)
                 content = "".join(text for block in blocks for text in _texts(block))
                 return LlmInvokeResponse(content=content, model_id=model, usage=_usage(answer.usage))

@@ -114,7 +114,7 @@ async def test_an_empty_answer_is_logged_and_sends_nothing(nothing: str) -> None
     async with bench(AgentTurnPoller(), **CONFIG) as job:
         job.host = Host(answer=nothing)
         ack = await job.tick()
-    assert (ack.deliver, ack.metrics.items_dispatched) == ((), 0)
+    assert (ack.deliver, ack.metrics, ack.next_cursor) == ((), TickMetrics(items_seen=1), b"2026-03-01T12:00:00Z")
     assert job.host.logged == [("warning", "the model answered with nothing, so nothing is sent", {"model": "small-1"})]
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_fake import FLAVORS, answered, llm_fake
 
@@ -105,13 +105,12 @@ async def test_the_first_requests_open_one_wire_together() -> None:
         provider = SdkProvider(fake.settings("openai_compat"), SystemClock())
         wires = []
 
-        async def ask() -> None:
-            await provider.invoke(ASK)
-            wires.append(provider._wire)
+        async def open_wire() -> None:
+            wires.append(await provider._opened())
 
         async with trio.open_nursery() as nursery:
             for _ in range(5):
-                nursery.start_soon(ask)
+                nursery.start_soon(open_wire)
         await provider.aclose()
     assert len(wires) == 5
     assert len(set(map(id, wires))) == 1
@@ -151,6 +150,7 @@ def test_the_makers_of_the_sdks_need_no_address(flavor: ApiFlavor, name: str) ->
     assert provider_fault(ProviderSettings(name=name, api_flavor=flavor)) is None
 
 
+@settings(deadline=None)
 @given(
     attempts=st.integers(1, 30), first=st.integers(0, 10**6), longest=st.integers(0, 10**6), factor=st.floats(1, 1e300)
 )

@@ -138,6 +138,8 @@ async def test_a_key_that_the_server_echoes_is_nowhere_to_be_read(
     assert "401 Unauthorized: Bearer *** is no key" in error
     text = "".join((error, logs.getvalue(), scraped(serving.metrics.registry), *shown, repr(loaded)))
     assert "is no key" in logs.getvalue()
+    loggers = {json.loads(line)["logger"].partition(".")[0] for line in logs.getvalue().splitlines()}
+    assert loggers & {"anthropic", "httpcore2", "httpx2", "openai"} == set()
     assert KEY not in text
     assert KEY not in json.dumps(text)
 
