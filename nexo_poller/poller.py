@@ -124,7 +124,10 @@ class PollerHost(Protocol):
 
 @define(kw_only=True, eq=False)
 class PollContext(Generic[C]):
-    """What one tick knows. `now` is the claim's moment, `interval_hint` the schedule's gap between two slots."""
+    """What one tick knows. `now` is the claim's moment, `interval_hint` the schedule's gap between two slots.
+
+    `is_dry_run`: nothing of this tick will be kept, so that a poller that changes something outside should not.
+    """
 
     job_id: str
     agent_id: str
@@ -134,6 +137,7 @@ class PollContext(Generic[C]):
     now: datetime
     interval_hint: timedelta
     host: PollerHost
+    is_dry_run: bool = False
     _open_http: "Callable[[], httpx.AsyncClient]" = field(repr=False, alias="open_http")
     _http: "httpx.AsyncClient | None" = field(default=None, init=False, repr=False)
 

@@ -1,6 +1,6 @@
 """A runner in virtual time, with pollers that do as a test says."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -115,6 +115,7 @@ async def daemon(  # noqa: PLR0913 - each with its default
     credentials: Credentials | None = None,
     google_accounts: tuple[GoogleAccount, ...] = (),
     llm_providers: Mapping[str, LlmProvider] | None = None,
+    secrets: Sequence[str] = (),
     clock: Clock | None = None,
 ) -> AsyncIterator[Daemon]:
     """Serves during the block and is shut down after it; `path` is the folder of its database."""
@@ -122,7 +123,13 @@ async def daemon(  # noqa: PLR0913 - each with its default
     metrics = PrometheusMetrics()
     async with HttpPools.open(clock=clock, transport=httpx.MockTransport(lambda _: httpx.Response(500))) as http:
         runner = PollerRunner(
-            Config(jobs=jobs or (job(),), settings=settings, agents=agents, google_accounts=google_accounts),
+            Config(
+                jobs=jobs or (job(),),
+                settings=settings,
+                agents=agents,
+                google_accounts=google_accounts,
+                secrets=frozenset(secrets),
+            ),
             store=SqliteStore(path / "poller.db", clock=clock),
             broker=LocalBroker(),
             clock=clock,

@@ -49,6 +49,7 @@ class Bench:
     http: httpx.AsyncClient
     config: dict[str, Any]
     cursor: bytes | None = None
+    is_dry_run: bool = False
     host: RecordingHost = Factory(RecordingHost)
 
     async def tick(self, **changes: Any) -> TickAck:
@@ -65,6 +66,7 @@ class Bench:
             now=NOON,
             interval_hint=timedelta(minutes=5),
             host=self.host,
+            is_dry_run=self.is_dry_run,
             open_http=lambda: self.http,
         )
         ack = await self.poller.tick(context)

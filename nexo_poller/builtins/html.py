@@ -13,7 +13,7 @@ SEPARATE: Final = (
 
 
 def text_of_html(markup: str) -> str:
-    """The text in the first 65,536 characters of `markup`; what a browser would not put on one line is on several."""
+    """The text in 65,536 characters of `markup`, from its body on; what a browser would not put on one line is on several."""
     body = LexborHTMLParser(_beginning(markup)).body
     if body is None:  # a frameset
         return ""
@@ -26,7 +26,8 @@ def text_of_html(markup: str) -> str:
 
 
 def _beginning(markup: str) -> str:
-    """No half of a tag at its end."""
+    """From the body on, for the styles in a head may be longer; no half of a tag at its end."""
+    markup = markup[max(0, markup.lower().find("<body")) :]
     beginning = markup[:LONGEST_MARKUP]
     tag = beginning.rfind("<")
     return beginning[:tag] if len(markup) > LONGEST_MARKUP and tag > beginning.rfind(">") else beginning

@@ -16,13 +16,14 @@ from nexo_poller.http.answers import MAY_PASS
 from nexo_poller.http.retry_after import retry_after
 
 LONGEST_WORDS: Final = 300
-MAY_PASS_REASONS: Final = frozenset(
+BUSY: Final = frozenset({429, 503})
+BUSY_REASONS: Final = frozenset(
     {
         *("rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED"),
-        *("backendError", "RESOURCE_EXHAUSTED"),
-        *("temporarily_unavailable", "server_error", "internal_failure", "rate_limit_exceeded", "slow_down"),
+        *("RESOURCE_EXHAUSTED", "temporarily_unavailable", "rate_limit_exceeded", "slow_down"),
     }
 )
+MAY_PASS_REASONS: Final = BUSY_REASONS | {"backendError", "server_error", "internal_failure"}
 MORE_SCOPES: Final = "add the scope to `scopes` of the account, {login}, allow everything that is asked"
 CLIENT_FILES: Final = "check the files under client_id_path and client_secret_path"
 API_IS_OFF: Final = "enable this API in the Google Cloud project of the client"
@@ -56,6 +57,10 @@ class GoogleRefused(PermanentError):
         self.reason = reason
 
 
+class GoogleBusy(TransientError):
+    """Google wants fewer requests, or none for now, whatever they ask for: 429, 503, a rate limit."""
+
+
 @frozen(kw_only=True)
 class GoogleAnswer:
     """An answer, and for messages about it: who answered, and for which account (by its fingerprint)."""
@@ -73,6 +78,7 @@ class GoogleAnswer:
 
         Raises:
             GoogleRefused: it will be refused again; the message says what to do.
+            GoogleBusy: a `TransientError`: so may any other request be answered now.
             TransientError: it may pass, after the delay that the server names (compared with `now`).
         """
         document = self._object()
@@ -81,6 +87,8 @@ class GoogleAnswer:
         reasons = [reason for reason in _reasons(document or {}) if reason.isprintable()]
         words = mask(": ".join(filter(None, [reasons[0] if reasons else "", _words(document or {})])))[:LONGEST_WORDS]
         what = f"Google account {self.fingerprint}: {self.host} answered {self.status}{f' ({words})' if words else ''}"
+        if self.status in BUSY or BUSY_REASONS.intersection(reasons):
+            raise GoogleBusy(what, retry_after(self.headers, now))
         if self.status // 100 in (2, 3) or not 400 <= self.status < 500:  # noqa: PLR2004 - HTTP's classes
             raise TransientError(what, retry_after(self.headers, now))
         if self.status in MAY_PASS or MAY_PASS_REASONS.intersection(reasons):

@@ -24,7 +24,8 @@ class GoogleClient:
 
     - `GoogleRefused`, a `PermanentError` that says what the operator should do, and whose `status` and `reason` tell a
       404 or a 410 from the rest: 4xx, 403 for a missing scope, 401 after a refresh, a revoked login;
-    - `TransientError`, with the server's delay if it names one: 5xx, 429, 403 for a rate limit, network, no JSON;
+    - `TransientError`, with the server's delay if it names one: 5xx, network, no JSON; `GoogleBusy`, which is one, for 429,
+      503 and 403 for a rate limit;
     - `HostHeld`: the host asked another job to stay away.
     """
 

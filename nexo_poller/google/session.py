@@ -132,7 +132,7 @@ def _again(failure: TickError) -> TickError:
     """The same failure, for another task to raise."""
     match failure:
         case TransientError():
-            return TransientError(str(failure), failure.retry_after)
+            return type(failure)(str(failure), failure.retry_after)
         case GoogleRefused():
             return GoogleRefused(str(failure), status=failure.status, reason=failure.reason)
         case _:

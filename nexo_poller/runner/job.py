@@ -32,7 +32,7 @@ from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.outcome import DryRun, Rules, TickReport, rehearsal, report
 from nexo_poller.runner.patience import answered
 from nexo_poller.runner.tick import inside
-from nexo_poller.runner.ticker import Follow, Ticked, Ticker
+from nexo_poller.runner.ticker import NO_FENCE, Follow, Ticked, Ticker
 from nexo_poller.state import JobState
 from nexo_poller.store import Claim, ClaimRequest, NotNow
 
@@ -177,7 +177,7 @@ class RunningJob:
 
     async def dry_run(self, state: JobState) -> DryRun:
         """Run one tick that is not committed: nothing is claimed, fenced or sent."""
-        return rehearsal(state, await self.ticker.outcome(state, self._now(), fence=0))
+        return rehearsal(state, await self.ticker.outcome(state, self._now(), NO_FENCE))
 
     async def _sleep(self) -> None:
         pause = math.inf if self._until is None else (self._until - self._now()).total_seconds()

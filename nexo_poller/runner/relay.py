@@ -21,7 +21,7 @@ import math
 import re
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 import trio
 from attrs import Factory, define, field, frozen
@@ -32,6 +32,7 @@ from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, Un
 from nexo_poller.event import without_account
 from nexo_poller.failures import describe
 from nexo_poller.masking import Mask
+from nexo_poller.runner.deliveries import tell_of_dead_letter, tell_of_delivery
 from nexo_poller.runner.events import Feed
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.patience import answered, finished_shielded
@@ -186,7 +187,7 @@ class Relay:
             self._block(lane, BrokerUnavailable(f"the broker failed: {type(error).__name__}: {describe(error)}"), None)
             return False
         await finished_shielded(lambda: self.store.delivered(lease, [pending.seq]))
-        self._tell(pending, "delivered", None)
+        tell_of_delivery(self.feed, pending.job_id, pending.message)
         self._blocked.pop(lane, None)
         return True
 
@@ -198,17 +199,9 @@ class Relay:
             self._block(lane, error, None)
             return False
         await finished_shielded(lambda: self.store.dead(lease, pending, text))
-        self._tell(pending, "dead", text)
-        log.error("job '%s': message %s is a dead letter: %s", pending.job_id, pending.message.id, text)
+        tell_of_dead_letter(self.feed, pending.job_id, pending.message, text)
         self._blocked.pop(lane, None)
         return True
-
-    def _tell(self, pending: Pending, outcome: Literal["delivered", "dead"], error: str | None) -> None:
-        message = pending.message
-        topic = without_account(message.topic)
-        self.feed.tell(
-            "delivery", job_id=pending.job_id, message_id=message.id, topic=topic, outcome=outcome, error=error
-        )
 
     def _warn_of_age(self, lane: str, pending: Pending) -> None:
         """Say once that a message may have been accepted before, too long ago for a broker to recognise it (M6)."""

@@ -17,7 +17,7 @@ from nexo_poller.broker.local import LocalBroker
 from nexo_poller.broker.subjects import Pattern
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.clock import Clock, SystemClock
-from nexo_poller.config.model import Config
+from nexo_poller.config.model import Config, JobSpec
 from nexo_poller.credentials import Credentials
 from nexo_poller.errors import ConfigError, JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
@@ -305,6 +305,10 @@ class PollerRunner:
             return JobDetails(view=rejected_view(rejected[job_id]))
         job, row = self._job(job_id), (await self.store.jobs()).get(job_id)
         return details(self._view(job, row), job.spec, row, jitter=job.ticker.timetable.jitter, mask=self.mask)
+
+    def spec(self, job_id: str) -> JobSpec:
+        """The job as the configuration that runs has it, nothing in it masked. Raises `JobUnknown`, `JobRefused`."""
+        return self._job(job_id).spec
 
     async def cursor(self, job_id: str) -> bytes | None:
         """The job's cursor. Raises `JobUnknown`."""

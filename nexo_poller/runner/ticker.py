@@ -19,6 +19,7 @@ from nexo_poller.host import Agents, InProcessHost
 from nexo_poller.masking import Mask
 from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.runner.counting import Counting
+from nexo_poller.runner.deliveries import tell_of_dead_letter
 from nexo_poller.runner.events import Feed
 from nexo_poller.runner.lease import HeldLease
 from nexo_poller.runner.metrics import Metrics
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from nexo_poller.http.pools import HttpPools
     from nexo_poller.llm.providers import Providers
 
+NO_FENCE: Final = 0  # that of a run which will not be committed
 LIMITS_IN_CONFIG: Final = ("allow_private_networks", "max_body_bytes")
 Follow = Callable[[Claim, Outcome], Step]
 
@@ -96,7 +98,7 @@ class Ticker:
         return Ticked(outcome, step.state)
 
     async def outcome(self, state: JobState, now: datetime, fence: int) -> Outcome:
-        """Run the poller once, on the cursor of `state`, at `now`."""
+        """Run the poller once, on the cursor of `state`, at `now`; with `NO_FENCE`, as a dry run."""
         spec, machine, began = self.bound.spec, self.machine, trio.current_time()
         host = InProcessHost(
             job=spec,
@@ -114,6 +116,7 @@ class Ticker:
             now=now,
             interval_hint=self.timetable.interval(state.due.slot if state.due else now),
             host=host,
+            is_dry_run=fence == NO_FENCE,
             open_http=self._open_http,
         )
         ended = await run_tick(self.bound.poller, context, self.timeout)
@@ -180,6 +183,9 @@ class Ticker:
             await trio.sleep(PAUSE)
         audit_sent(self.bound.spec, outgoing)
         self._tell(claim, outcome, step)
+        for one in outgoing:
+            if one.error is not None:
+                tell_of_dead_letter(self.machine.feed, self.bound.spec.id, one.message, one.error)
         if outgoing:
             self.machine.wake_relay()
 

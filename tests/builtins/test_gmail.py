@@ -6,10 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import trio
 from google_fake import Fault, GoogleFake, google_fake, mail
 from google_fake.mailbox import Mailbox
-from ticking import DELIVER, NOON, Bench, bench
+from ticking import DELIVER, NO_AUTHORITIES, NOON, Bench
+from trio.testing import MockClock
 
 from nexo_poller.builtins.cursor import CursorUnreadable
 from nexo_poller.builtins.gmail.config import GmailConfig
@@ -18,8 +21,10 @@ from nexo_poller.builtins.gmail.poller import GmailPoller
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, PermanentError, TransientError
 from nexo_poller.google.accounts import GoogleAccounts
-from nexo_poller.google.answers import GoogleRefused
+from nexo_poller.google.answers import GoogleBusy, GoogleRefused
+from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import TickMetrics
+from nexo_poller.testing import VirtualClock
 
 GET = "gmail.users.messages.get"
 LIST = "gmail.users.messages.list"
@@ -30,7 +35,11 @@ UNREAD: dict[str, Any] = {"query": "is:unread", "message_template": "{subject}"}
 @asynccontextmanager
 async def watching(folder: Path, **config: Any) -> AsyncIterator[tuple[Bench, Mailbox, GoogleFake]]:
     """A job on the unread mail of an account."""
-    async with google_fake() as google, bench(GmailPoller(GoogleAccounts(google.endpoints)), **UNREAD, **config) as job:
+    async with google_fake() as google, HttpPools.open(ssl_context=NO_AUTHORITIES) as pools:
+        http = pools.client(
+            allow_private_networks=GmailConfig.allow_private_networks, max_body_bytes=GmailConfig.max_body_bytes
+        )
+        job = Bench(poller=GmailPoller(GoogleAccounts(google.endpoints)), http=http, config={**UNREAD, **config})
         ana = google.account("ana@example.com")
         job.host.credentials = google.credentials(ana, folder)
         yield job, ana.mailbox, google
@@ -133,11 +142,62 @@ async def test_when_no_mail_can_be_had_it_is_not_their_fault(tmp_path: Path) -> 
     async with watching(tmp_path) as (job, box, google):
         box.receive(mail(subject="0"))
         box.receive(mail(subject="1"))
-        google.faults.append(Fault(method=GET, status=503, times=8))
+        google.faults.append(Fault(method=GET, status=500, times=8))
         for _ in range(4):
             with pytest.raises(TransientError):
                 await job.tick()
         assert await job.texts() == ["0", "1"]
+
+
+async def test_a_limit_of_rate_ends_the_look_and_is_held_against_no_mail(tmp_path: Path) -> None:
+    async with watching(tmp_path) as (job, box, google):
+        told = []
+        for n in range(4):
+            box.receive(mail(subject=f"{n} early"), at=NOON + timedelta(minutes=-n))
+            late = box.receive(mail(subject=f"{n} late"), at=NOON + timedelta(minutes=n + 1))
+            google.faults.append(Fault(method=GET, status=403, reason="rateLimitExceeded", target=late))
+            told += [await job.texts(), len(google.calls_of(GET))]
+        assert told == [["0 early"], 2, ["1 early", "0 late"], 5, ["2 early", "1 late"], 8, ["3 early", "2 late"], 11]
+        google.faults.append(Fault(method=GET, status=429, headers={"Retry-After": "7"}))
+        with pytest.raises(GoogleBusy) as caught:
+            await job.tick()
+        assert caught.value.retry_after == timedelta(seconds=7)
+        assert await job.texts() == ["3 late"]
+
+
+async def test_a_slow_google_gets_no_more_than_a_minute_of_a_tick(tmp_path: Path, autojump_clock: MockClock) -> None:
+    google = GoogleFake.offline(VirtualClock())
+    ana = google.account("ana@example.com")
+    for n in range(5):
+        ana.mailbox.receive(mail(subject=str(n)), at=NOON + timedelta(minutes=n))
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        await trio.sleep(25 if "/messages/" in request.url.path else 0)
+        return await google.transport().handle_async_request(request)
+
+    poller = GmailPoller(GoogleAccounts(google.endpoints))
+    async with HttpPools.open(transport=httpx.MockTransport(slowly)) as pools, poller.lifespan(google.clock):
+        job = Bench(poller=poller, http=pools.client(), config={**UNREAD, "mark_read_on_dispatch": False})
+        job.host.credentials = google.credentials(ana, tmp_path)
+        assert await job.texts() == ["0", "1", "2"]
+        assert await job.texts() == ["3", "4"]
+
+
+async def test_a_mail_of_ten_megabytes_is_told_like_any_other(tmp_path: Path) -> None:
+    async with watching(tmp_path, extract={"name": "Name: (.*)"}) as (job, box, _):
+        box.receive(mail(subject="large", text="Name: Leo\n" + "word " * 2_000_000))
+        box.receive(mail(subject="small", text="Name: Bo"))
+        assert await job.texts(message_template="{subject} {name}") == ["large Leo", "small Bo"]
+
+
+async def test_a_dry_run_marks_nothing(tmp_path: Path) -> None:
+    async with watching(tmp_path) as (job, box, google):
+        mail_id = box.receive(mail(subject="Lead"))
+        await job.tick()
+        job.is_dry_run = True
+        assert await job.texts() == []
+        assert box.is_unread(mail_id)
+        assert google.calls_of(MARK) == []
 
 
 async def test_a_mail_that_is_gone_before_it_was_read_is_done_with(tmp_path: Path) -> None:

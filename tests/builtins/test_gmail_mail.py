@@ -86,6 +86,32 @@ def test_a_forwarded_mail_inside_a_mail_is_looked_through_to_its_text() -> None:
     assert received(outer).text == "deep"
 
 
+def test_a_mail_in_html_is_read_before_those_that_it_brings_along() -> None:
+    outer = EmailMessage()
+    outer.set_content("<p>the mail</p>", subtype="html")
+    outer.add_attachment(mail(text="another mail"))
+    listed = EmailMessage()
+    listed.set_content("<p>the mail</p>", subtype="html")
+    listed.make_mixed()
+    footer = EmailMessage()
+    footer.set_content("unsubscribe")
+    listed.attach(footer)
+    assert [received(sent).text for sent in (outer, listed)] == ["the mail", "the mail"]
+
+
+def test_of_alternatives_the_plain_one_is_read_wherever_it_stands_and_html_if_it_is_blank() -> None:
+    last, blank = EmailMessage(), mail(text=" \n")
+    last.set_content("<p>html</p>", subtype="html")
+    last.add_alternative("plain")
+    blank.add_alternative("<p>html</p>", subtype="html")
+    assert [received(sent).text for sent in (last, blank)] == ["plain", "html"]
+
+
+def test_an_attachment_without_a_name_is_one_all_the_same() -> None:
+    sent = b"Content-Type: text/plain\r\nContent-Disposition: ATTACHMENT\r\n\r\nattached"
+    assert received(sent).text == ""
+
+
 @pytest.mark.parametrize(
     "charset", ["utf-8", "iso-8859-1", "windows-1252", "iso-2022-jp", "utf-16", "koi8-r", "gb18030"]
 )
@@ -122,7 +148,7 @@ def test_a_header_cannot_bring_lines_of_its_own() -> None:
 
 
 def test_of_several_headers_of_one_name_the_first_counts() -> None:
-    assert raw("From: ana@good.example\nFrom: thief@bad.example").address == "ana@good.example"
+    assert raw("Subject: a\nSubject: b").subject == "a"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +162,12 @@ def test_of_several_headers_of_one_name_the_first_counts() -> None:
         ("=?utf-8?q?ana=40good=2Eexample?= <thief@bad.example>", "thief@bad.example"),
         ('"ana@good.example\\" <b@good.example>" <thief@bad.example>', "thief@bad.example"),
         ("ana@good.example\xa0<thief@bad.example>", "thief@bad.example"),
+        ('"Ana (Sales)" <ana@good.example>', "ana@good.example"),
+        ("Ana (Sales) <ana@good.example>", "ana@good.example"),
+        ("thief@bad.example (ana@good.example)", "thief@bad.example"),
+        ('ana@good.example (") <thief@bad.example> (")', "thief@bad.example"),
+        ("thief@bad.example (x <ana@good.example>", ""),
+        (f"ana@good.example{' ' * 3000}<thief@bad.example>", ""),
         *((header, "") for header in ("", "Ana", "<>", "a@b@c.example", "=?utf-8?b?YW5hQGdvb2QuZXhhbXBsZQ==?=")),
         *(
             (header, "")
@@ -143,12 +175,16 @@ def test_of_several_headers_of_one_name_the_first_counts() -> None:
         ),
         *(
             (header, "")
-            for header in ("b@x.example (ana@good.example)", "ana@good.example)b@x.example", '"a"@x.example')
+            for header in ("b@x.example (c) x", "ana@good.example)b@x.example", '"a"@x.example', '"ana@good.example')
         ),
     ],
 )
 def test_a_sender_is_the_one_address_that_gmail_would_answer_to(header: str, address: str) -> None:
     assert address_in(header) == address
+
+
+def test_a_mail_with_two_senders_has_no_address_that_could_be_trusted() -> None:
+    assert raw("From: ana@good.example\nFrom: thief@bad.example").address == ""
 
 
 @pytest.mark.parametrize("data", ["!!!", "YQ", "YWI", "=", "Y", "é", 7, None, ["x"]])
@@ -160,11 +196,29 @@ def test_a_mail_of_ten_megabytes_is_read_as_far_as_it_is_looked_at() -> None:
     assert received(mail(text="word " * 2_000_000)).text == ("word " * 20_000)[:LONGEST_TEXT]
 
 
+def test_a_long_text_is_not_misread_for_being_cut_within_a_character() -> None:
+    data = base64.urlsafe_b64encode(("x" + "ä" * 400_000).encode()).decode()
+    assert mail_from(message_of(data, content_type="text/plain; charset=iso-8859-1")).text == "x" + "ä" * 99_999
+
+
+@pytest.mark.parametrize("codec", ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "hex", "rot13"])
+def test_what_is_no_charset_of_mails_is_not_used_as_one(codec: str) -> None:
+    data = base64.urlsafe_b64encode(b"\x1b\\d6162-").decode()
+    assert mail_from(message_of(data, content_type=f"text/plain; charset={codec}")).text == "\x1b\\d6162-"
+
+
+def test_no_halves_of_characters_come_out_of_a_mail() -> None:
+    data = base64.urlsafe_b64encode(b"\x00+2AA-").decode()
+    assert mail_from(message_of(data, content_type="text/plain; charset=utf-7")).text.encode() == b"\x00?"
+
+
 @pytest.mark.parametrize(
     "sent",
     [
         b"",
         b"\x00\xff\xfe",
+        b"Content-Type: text/plain; charset=" + b"(" * 1900 + b"\r\n\r\nx",
+        b"Content-Type: text/plain; " + b"a=b;" * 10_000 + b"\r\n\r\nx",
         b"Subject",
         b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n--x\r\n\r\nlost",
         b"Content-Type: multipart/mixed\r\n\r\nno boundary",

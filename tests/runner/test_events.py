@@ -4,8 +4,9 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import pytest
 import trio
 from attrs import evolve
 from daemon import counting, daemon, job, text
@@ -14,8 +15,11 @@ from trio.testing import MockClock
 from nexo_poller import PermanentError, PollContext, RunnerEvent, Settings, TickAck, TransientError
 from nexo_poller.broker import Event
 from nexo_poller.errors import MessageRejected
+from nexo_poller.failures import LONGEST_ERROR
 from nexo_poller.runner.events import MOST_UNREAD, Feed
 from nexo_poller.testing import VirtualClock
+
+SECRET: Final = "hush-hush"
 
 
 async def heard(events: AsyncIterator[RunnerEvent], count: int) -> list[tuple[str, Any]]:
@@ -120,6 +124,32 @@ async def test_failures_and_dead_letters_are_told(tmp_path: Path, autojump_clock
             [(_, failed)] = await heard(events, 1)
     assert (kind, dead["outcome"], dead["error"]) == ("delivery", "dead", "no such chat")
     assert (failed["status"], failed["error"]) == ("transient", "try later")
+
+
+async def test_what_a_tick_does_not_want_sent_is_a_dead_letter_at_once(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def one_is_bad(_: PollContext[Any]) -> TickAck:
+        await trio.lowlevel.checkpoint()
+        why = f"no words in {SECRET} {'x' * 2 * LONGEST_ERROR}"
+        return TickAck(next_cursor=b"1", deliver=[text("a"), text("b", dead_because=why), text("c")])
+
+    async with daemon(tmp_path, job(paused_on_boot=True, config={}), act=one_is_bad, secrets=[SECRET]) as running:
+        with running.runner.events() as events:
+            await running.runner.run_once("inbox")
+            told = await heard(events, 4)
+        [letter] = await running.runner.dead_letters()
+    assert running.texts() == ["a", "c"]
+    assert letter.error.startswith("no words in *** x")
+    assert len(letter.error) == LONGEST_ERROR
+    assert sorted((data["outcome"], data["error"]) for kind, data in told if kind == "delivery") == [
+        ("dead", letter.error),
+        ("delivered", None),
+        ("delivered", None),
+    ]
+    assert "message_id" in told[1][1]
+    assert f"message {letter.message.id} is a dead letter: no words" in caplog.text
+    assert SECRET not in caplog.text
 
 
 async def test_a_reload_is_told_as_its_plan(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -63,9 +63,11 @@ def commit(claim: Claim, *outgoing: Outgoing, history: int = 100, **changes: Any
     return Commit(state=moved_on(claim, **changes), tick=tick, outgoing=outgoing, history=history)
 
 
-def outgoing(body: bytes = b"{}", *, lane: str = "inbox/t", not_before: datetime | None = None) -> Outgoing:
+def outgoing(
+    body: bytes = b"{}", *, lane: str = "inbox/t", not_before: datetime | None = None, error: str | None = None
+) -> Outgoing:
     message = Message(id=str(uuid4()), topic=lane.partition("/")[2], body=body)
-    return Outgoing(message=message, lane=lane, not_before=not_before)
+    return Outgoing(message=message, lane=lane, not_before=not_before, error=error)
 
 
 async def bodies(store: Store, lane: str = "inbox/t") -> Sequence[bytes]:

@@ -202,6 +202,29 @@ class TestCommit:
         assert await bodies(store) == [b"1", b"2"]
         assert await store.history("inbox", 10) == [saved.tick]
 
+    async def test_a_message_with_an_error_is_a_dead_letter_at_once_and_the_others_keep_their_order(
+        self, store: Store
+    ) -> None:
+        claim = await claimed(store)
+        bad = outgoing(b"bad", error="cannot be read")
+        sent = commit(claim, outgoing(b"1"), bad, outgoing(b"2"), cursor=b"7")
+        for _ in range(2):  # a commit may be repeated
+            await store.commit(claim, sent, now=NOON)
+        assert await bodies(store) == [b"1", b"2"]
+        [letter] = await store.dead_letters()
+        assert (letter.message, letter.error, letter.attempts) == (bad.message, "cannot be read", 0)
+        assert (letter.job_id, letter.died_at) == ("inbox", NOON)
+        await store.replay(letter.seq)
+        assert await bodies(store) == [b"1", b"2", b"bad"]
+        assert await store.dead_letters() == []
+
+    async def test_a_lost_lease_leaves_no_dead_letter_either(self, store: Store) -> None:
+        claim = await claimed(store)
+        await store.release(claim.lease)
+        with pytest.raises(LeaseLost):
+            await store.commit(claim, commit(claim, outgoing(b"bad", error="cannot be read")), now=NOON)
+        assert await store.dead_letters() == []
+
     async def test_a_repeated_commit_does_nothing(self, store: Store) -> None:
         claim = await claimed(store)
         saved = commit(claim, outgoing(b"1"))

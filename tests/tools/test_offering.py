@@ -53,7 +53,9 @@ def test_the_generic_tools_come_first_then_those_of_the_pollers_by_kind() -> Non
     registry = offer(poller_with(tool("z_one"), its_kind="z"), poller_with(tool("a_one"), tool("a_two"), its_kind="a"))
     assert [tool.name for tool in registry.list()] == [
         *("pollers_list", "pollers_show", "pollers_run", "pollers_pause", "pollers_resume", "pollers_reset"),
-        *("a_one", "a_two", "z_one"),
+        *("a_one", "a_two"),
+        *("gmail_count_unread", "gmail_search", "gmail_message_get", "gmail_mark_read", "gmail_mark_unread"),
+        *("gmail_labels_list", "z_one"),
     ]
 
 
@@ -63,7 +65,8 @@ def test_jobs_can_be_neither_made_nor_deleted() -> None:
 
 
 def test_a_poller_brings_no_tools_unless_it_says_so() -> None:
-    assert collect_custom_tools(PollerRunner(Config()).pollers) == []
+    assert collect_custom_tools([poller_with()]) == []
+    assert Poller[None]().custom_tools() == ()
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,10 @@ class GmailConfig:
     is passed over. Template fields: subject, from, snippet, date, id, and the extracted ones.
     """
 
-    allow_private_networks: ClassVar[bool] = (
-        True  # the addresses of Google's APIs are the operator's, not the job's (O1)
-    )
+    # the addresses of Google's APIs are the operator's, not the job's (O1)
+    allow_private_networks: ClassVar[bool] = True
+    # a mail of the 25 MB that may be sent to Gmail, all of it text, in base64
+    max_body_bytes: ClassVar[int] = 36 * 2**20
 
     query: str
     message_template: str

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+import trio
 from attrs import Factory, define, evolve
 
 from nexo_poller.builtins.gmail.api import MOST_LISTED, Gmail
@@ -16,12 +17,13 @@ from nexo_poller.builtins.gmail.tools import gmail_tools
 from nexo_poller.clock import Clock
 from nexo_poller.errors import ConfigError, PermanentError, TransientError
 from nexo_poller.google.accounts import GoogleAccounts
-from nexo_poller.google.answers import GoogleRefused
+from nexo_poller.google.answers import GoogleBusy, GoogleRefused
 from nexo_poller.poller import OutboundDelivery, PollContext, Poller, TickAck, TickMetrics
 from nexo_poller.tool import Tool
 
 GONE: Final = 404
 OF_THE_ACCOUNT: Final = (401, 403)
+LONGEST_LOOK_SECS: Final = 60  # then a tick leaves the rest to the next, rather than be cut and have done nothing
 Ctx = PollContext[GmailConfig]
 
 
@@ -85,12 +87,13 @@ class GmailPoller(Poller[GmailConfig]):
         """Mark as read what was sent, look for what is new, and say what to send."""
         gmail = Gmail(self._google.client(await ctx.host.credentials_get("google"), ctx.http))
         before = GmailCursor() if ctx.cursor is None else GmailCursor.from_bytes(ctx.cursor)
-        cursor = await _marked(gmail, before, ctx)
-        listed = [*reversed(await gmail.search(ctx.config.search))]
+        cursor = before if ctx.is_dry_run else await _marked(gmail, before, ctx)
+        listed = [
+            *dict.fromkeys(reversed(await gmail.search(ctx.config.search)))
+        ]  # pages may overlap when mail comes in
         if len(listed) == MOST_LISTED:
             await ctx.host.log("warning", f"more than {MOST_LISTED:,} mails match; the oldest are not looked at")
-        look_at = cursor.new(listed)[: ctx.config.max_per_tick]
-        looked = await _looked_at(gmail, look_at, ctx.config)
+        looked = await _looked_at(gmail, cursor.new(listed)[: ctx.config.max_per_tick], ctx.config)
         looked.check()
         deliver = [_message(text, n, ctx) for n, text in enumerate(looked.sent.values())]
         done = [*looked.texts]
@@ -106,14 +109,14 @@ class GmailPoller(Poller[GmailConfig]):
         return TickAck(
             deliver=deliver,
             next_cursor=None if ctx.cursor is not None and after == before else after.to_bytes(),
-            metrics=TickMetrics(items_seen=len(look_at), items_dispatched=len(looked.sent)),
+            metrics=TickMetrics(items_seen=len(looked.texts) + len(looked.failures), items_dispatched=len(looked.sent)),
         )
 
 
 async def _marked(gmail: Gmail, cursor: GmailCursor, ctx: Ctx) -> GmailCursor:
     """Mark as read what is to be. If that cannot be done now, it is done later, and keeps nothing else from happening."""
     try:
-        await gmail.mark_read(cursor.to_mark)
+        await gmail.mark_all_read(cursor.to_mark)
     except TransientError as error:
         await ctx.host.log("warning", f"{len(cursor.to_mark)} mails could not be marked as read yet: {error}")
         return cursor
@@ -121,12 +124,19 @@ async def _marked(gmail: Gmail, cursor: GmailCursor, ctx: Ctx) -> GmailCursor:
 
 
 async def _looked_at(gmail: Gmail, mail_ids: Sequence[str], config: GmailConfig) -> Looked:
-    looked = Looked()
+    """At as many as Google and the time allow, at one at least."""
+    looked, until = Looked(), trio.current_time() + LONGEST_LOOK_SECS
     for mail_id in mail_ids:
         try:
             looked.texts[mail_id] = await _text_about(gmail, mail_id, config)
         except MailBroken as failure:
             looked.failures[mail_id] = failure
+        except GoogleBusy:
+            if not looked.texts:
+                raise
+            break
+        if trio.current_time() >= until:
+            break
     return looked
 
 
@@ -143,6 +153,8 @@ async def _text_about(gmail: Gmail, mail_id: str, config: GmailConfig) -> str | 
         if error.status == GONE:
             return None
         raise MailBroken(str(error)) from error
+    except GoogleBusy:  # which says nothing of this mail
+        raise
     except (TransientError, ExtractTooSlow) as error:
         raise MailBroken(str(error)) from error
 

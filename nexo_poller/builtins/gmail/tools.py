@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from nexo_poller.builtins.gmail.api import Gmail
+from nexo_poller.builtins.gmail.api import UNREAD, Gmail
 from nexo_poller.builtins.gmail.config import GmailConfig
 from nexo_poller.builtins.gmail.cursor import KIND
 from nexo_poller.builtins.gmail.mail import mail_from
@@ -15,7 +15,7 @@ from nexo_poller.google.accounts import GoogleAccounts
 from nexo_poller.tool import AGENT_ID, Tool
 
 MOST_RESULTS: Final = 50
-LONGEST_TEXT: Final = 4096
+LONGEST_TEXT_BYTES: Final = 4096
 TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 2000}
 MAIL_ID: Final = {"id": {**TEXT, "description": "The id of a mail, as gmail_search tells it."}}
 JOB_ID: Final = {"id": {**TEXT, "description": "The id of a job of kind gmail."}}
@@ -37,7 +37,9 @@ class OwnMailbox:
     async def __call__(self, runner: Any, arguments: Arguments) -> Mapping[str, Any]:
         """See `Tool`."""
         credentials = await runner.credentials.get(arguments[AGENT_ID], "google")
-        http = runner.http.client(allow_private_networks=GmailConfig.allow_private_networks)
+        http = runner.http.client(
+            allow_private_networks=GmailConfig.allow_private_networks, max_body_bytes=GmailConfig.max_body_bytes
+        )
         return await self._act(runner, Gmail(self._google.client(credentials, http)), arguments)
 
 
@@ -46,7 +48,7 @@ def gmail_tools(google: GoogleAccounts) -> Sequence[Tool]:
     tools: Sequence[tuple[str, str, Mapping[str, Any], Act]] = (
         (
             "gmail_count_unread",
-            "Count the mails that a job matches, and those it would send messages about.",
+            "Count the mails that a job's search matches, and those its next tick would send messages about.",
             JOB_ID,
             _count,
         ),
@@ -64,8 +66,8 @@ def gmail_tools(google: GoogleAccounts) -> Sequence[Tool]:
 
 async def _count(runner: Any, gmail: Gmail, arguments: Arguments) -> Mapping[str, Any]:
     job_id = arguments["id"]
-    job = await runner.details(job_id)
-    if (job.view.kind, job.view.agent) != (KIND, arguments[AGENT_ID]):
+    job = runner.spec(job_id)
+    if (job.kind, job.agent) != (KIND, arguments[AGENT_ID]):
         raise JobUnknown(job_id)  # the jobs of others are no business of this one
     matching = await gmail.search(structure(job.config, GmailConfig).search)
     tried = await runner.dry_run(job_id)
@@ -76,22 +78,23 @@ async def _count(runner: Any, gmail: Gmail, arguments: Arguments) -> Mapping[str
 
 async def _search(_: Any, gmail: Gmail, arguments: Arguments) -> Mapping[str, Any]:
     ids = await gmail.search(arguments["query"], arguments.get("max_results", SEARCH["max_results"]["default"]))
-    return {"mails": [_summary(await gmail.message(mail_id)) for mail_id in ids]}
+    return {"mails": [_told(await gmail.summary(mail_id)) for mail_id in ids]}
 
 
 async def _read(_: Any, gmail: Gmail, arguments: Arguments) -> Mapping[str, Any]:
     message = await gmail.message(arguments["id"])
-    text = mail_from(message).text
-    return {**_summary(message), "text": text[:LONGEST_TEXT], "is_cut": len(text) > LONGEST_TEXT}
+    text = mail_from(message).text.encode()
+    beginning = text[:LONGEST_TEXT_BYTES].decode(errors="ignore")
+    return {**_told(message), "text": beginning, "is_cut": len(text) > LONGEST_TEXT_BYTES}
 
 
 async def _mark_read(_: Any, gmail: Gmail, arguments: Arguments) -> Mapping[str, Any]:
-    await gmail.mark_read([arguments["id"]])
+    await gmail.mark_read(arguments["id"])
     return {"ok": True}
 
 
 async def _mark_unread(_: Any, gmail: Gmail, arguments: Arguments) -> Mapping[str, Any]:
-    await gmail.mark_unread([arguments["id"]])
+    await gmail.mark_unread(arguments["id"])
     return {"ok": True}
 
 
@@ -99,11 +102,10 @@ async def _labels(_: Any, gmail: Gmail, __: Arguments) -> Mapping[str, Any]:
     return {"labels": [{"id": label.get("id"), "name": label.get("name")} for label in await gmail.labels()]}
 
 
-def _summary(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _told(message: Mapping[str, Any]) -> Mapping[str, Any]:
     mail = mail_from(message)
-    is_unread = "UNREAD" in message.get("labelIds", ())
     told = {"id": mail.id, "from": mail.sender, "subject": mail.subject, "date": mail.date, "snippet": mail.snippet}
-    return {**told, "unread": is_unread}
+    return {**told, "unread": UNREAD in message.get("labelIds", ())}
 
 
 def _object(properties: Mapping[str, Any]) -> Mapping[str, Any]:
