@@ -30,9 +30,16 @@ class Noop(Poller[NoConfig]):
         return TickAck()
 
 
-def runner_of(jobs: int, interval: timedelta, poller: Noop, folder: str, metrics: Metrics | None) -> PollerRunner:
-    """A runner for so many no-op jobs without jitter, on a new database in `folder`."""
-    schedule = Every(interval, jitter=timedelta())
+def runner_of(  # noqa: PLR0913, PLR0917 - what differs between benchmarks
+    jobs: int,
+    interval: timedelta,
+    poller: Noop,
+    folder: str,
+    metrics: Metrics | None,
+    jitter: timedelta = timedelta(),
+) -> PollerRunner:
+    """A runner for so many no-op jobs, on a new database in `folder`."""
+    schedule = Every(interval, jitter=jitter)
     specs = tuple(JobSpec(id=f"job-{n}", kind="noop", agent="bench", schedule=schedule) for n in range(jobs))
     settings = Settings(state_db=Path(folder, "poller.db"))
     return PollerRunner(Config(jobs=specs, settings=settings), metrics=metrics).register(poller)

@@ -7,9 +7,10 @@ Theory of operation. Listening on loopback keeps other machines out, but not the
 - any other page can send requests, though not read the answers, for nothing here sends a CORS header. Where they would
   change something they are refused by what browsers add to them and pages cannot leave out: `Origin`, `Sec-Fetch-Site`,
   and a content type that a page may not send elsewhere without asking first;
-- whoever can reach the port otherwise must show the token, in a header, or as the cookie that the admin page gets for
-  it. The cookie is `SameSite=Strict`, so that no other page's requests carry it, and it holds no token: an expiry and
-  its MAC, which needs no memory and outlives a restart of the daemon.
+- whoever can reach the port otherwise must show the token. Where there is none, only connections from this machine are
+  answered, for an app that has the admin app in it may listen anywhere. The token comes in a header, or as the cookie
+  that the admin page gets for it. The cookie is `SameSite=Strict`, so that no other page's requests carry it, and it
+  holds no token: an expiry and its MAC, which needs no memory and outlives a restart of the daemon.
 """
 
 import hashlib
@@ -31,14 +32,16 @@ SESSION_COOKIE: Final = "nexo_poller_session"
 SESSION_LASTS: Final = timedelta(days=7)
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES: Final = frozenset({"same-origin", "none"})
+MAPPED_IPV4: Final = "::ffff:"  # as which IPv4 clients are seen on a socket for both versions
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@\[\]]+))(?::[0-9]{1,5})?")
 _SESSION: Final = re.compile(r"(?P<until_ms>[0-9]{1,15})\.(?P<mac>[0-9a-f]{64})")
 
 
 @frozen(kw_only=True)
 class Rules:
-    """Whom a server answers. `hosts` are its names besides those of loopback; `token` None asks for none.
+    """Whom a server answers. `hosts` are its names besides those of loopback.
 
+    `token` None asks for none, and lets only connections from this machine in.
     `any_address`: every IP address is a name of it, as for a server that listens on all of them. No page can be made
     to have an address for its name, and so rebinding is not helped by it.
     """
@@ -50,10 +53,14 @@ class Rules:
 
 @frozen(kw_only=True)
 class Request:
-    """What a request says of itself; None: nothing. `is_public`: what it asks for needs no token."""
+    """What a request says of itself; None: nothing. `is_public`: what it asks for needs no token.
+
+    `client` is the address at the other end of its connection, None for a socket in the file system.
+    """
 
     method: str
     host: str | None
+    client: str | None = None
     is_public: bool = False
     has_body: bool = False
     content_type: str | None = None
@@ -88,17 +95,24 @@ def rules_for(settings: AdminSettings) -> Rules:
 
 def refusal(request: Request, rules: Rules, now: datetime) -> Refusal | None:
     """Why the request is not answered, or None."""
+    if rules.token is None and not _is_this_machine(request.client):
+        return Refusal(403, "without a token only this machine is answered; set one (token=… in Rules), and show it")
     if not _is_our_name(request.host, rules):
         return Refusal(403, "this host is not answered for; call by 127.0.0.1 or localhost, or list it in admin.hosts")
-    if request.method not in SAFE_METHODS:
-        if request.origin is not None and not _is_own_origin(request.origin, request.host):
-            return Refusal(403, "requests from other sites may change nothing (Origin)")
-        if request.fetch_site is not None and request.fetch_site not in OWN_SITES:
-            return Refusal(403, "requests from other sites may change nothing (Sec-Fetch-Site)")
-        if not _is_json_or_nothing(request):
-            return Refusal(415, "the body must be JSON, and be said to be (Content-Type: application/json)")
+    if request.method not in SAFE_METHODS and (refused := _refusal_of_change(request)):
+        return refused
     if rules.token is not None and not request.is_public and not _shows(request, rules.token, now):
         return Refusal(401, "the token is missing or wrong (Authorization: Bearer <token>)")
+    return None
+
+
+def _refusal_of_change(request: Request) -> Refusal | None:
+    if request.origin is not None and not _is_own_origin(request.origin, request.host):
+        return Refusal(403, "requests from other sites may change nothing (Origin)")
+    if request.fetch_site is not None and request.fetch_site not in OWN_SITES:
+        return Refusal(403, "requests from other sites may change nothing (Sec-Fetch-Site)")
+    if not _is_json_or_nothing(request):
+        return Refusal(415, "the body must be JSON, and be said to be (Content-Type: application/json)")
     return None
 
 
@@ -120,6 +134,10 @@ def is_session(candidate: str, token: str, now: datetime) -> bool:
         return False
     until = from_ms(int(found["until_ms"]))
     return until is not None and now < until
+
+
+def _is_this_machine(client: str | None) -> bool:
+    return client is None or is_loopback(client.removeprefix(MAPPED_IPV4))
 
 
 def _is_our_name(host: str | None, rules: Rules) -> bool:

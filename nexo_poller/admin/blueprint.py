@@ -27,8 +27,9 @@ View = Callable[..., Awaitable[Response]]
 def admin_blueprint(runner: PollerRunner, url_prefix: str = "", *, rules: Rules = THIS_MACHINE) -> Blueprint:
     """The admin app for a `QuartTrio` of your own, below `url_prefix`. It runs nothing: you await `runner.serve`.
 
-    It answers callers on this machine, and with `Rules(hosts=frozenset({"ops.example"}), token=…)` also those who know
-    the token, by that name. Its paths are `/admin/…`, `/metrics`, `/healthz`, `/readyz`, `/openapi.json` and, for
+    It answers callers on this machine, wherever your server listens: without a token, connections from elsewhere get 403.
+    With `Rules(hosts=frozenset({"ops.example"}), token=…)` it answers those who show the token, by that name too. A proxy
+    on this machine makes all its callers local ones, and so asks for a token. Its paths are `/admin/…`, `/metrics`, `/healthz`, `/readyz`, `/openapi.json` and, for
     people, `/`. Limits on connections, and deadlines for slow readers, are those of the server that serves your app.
     """
     blueprint = Blueprint(NAME, __name__, url_prefix=url_prefix or None)

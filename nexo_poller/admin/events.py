@@ -14,12 +14,14 @@ from quart import Response, request
 
 from nexo_poller.admin.failures import Failure
 from nexo_poller.admin.limits import STREAMS
+from nexo_poller.admin.outgoing import PIECE_BYTES
 from nexo_poller.admin.route import Call
 from nexo_poller.runner.events import RunnerEvent
 from nexo_poller.store.rows import to_ms
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEARTBEAT_SECS: Final = 15.0
+TOGETHER_SECS: Final = 0.1  # events of so long are sent at once: sending costs more than they do
 HEARTBEAT: Final = b": still here\n\n"
 BEGINNING: Final = b"retry: 2000\n\n"  # ms; a client that has it is told of whatever happens from now on
 UNBUFFERED: Final = {"X-Accel-Buffering": "no"}  # for nginx, which would keep events until they are many
@@ -36,13 +38,16 @@ async def stream_events(call: Call) -> Response:
 
 
 async def next_piece(events: AsyncIterator[RunnerEvent], job_id: str | None) -> bytes:
-    """The next event that is asked for, or a heartbeat if there is none for a while."""
-    with trio.move_on_after(HEARTBEAT_SECS):
-        while True:
+    """The next event that is asked for and those right after it, or a heartbeat if there is none for a while."""
+    piece = b""
+    with trio.move_on_after(HEARTBEAT_SECS) as patience:
+        while len(piece) < PIECE_BYTES:
             event = await anext(events)
             if job_id is None or event.data.get("job_id", job_id) == job_id:
-                return event_bytes(event)
-    return HEARTBEAT
+                if not piece:
+                    patience.deadline = trio.current_time() + TOGETHER_SECS
+                piece += event_bytes(event)
+    return piece or HEARTBEAT
 
 
 def event_bytes(event: RunnerEvent) -> bytes:

@@ -38,10 +38,11 @@ class Guard:
 
 def incoming() -> Request:
     """What the request that is being answered says of itself."""
-    headers = request.headers
+    headers, client = request.headers, request.scope.get("client")
     return Request(
         method=request.method,
         host=headers.get("Host"),
+        client=client[0] if client else None,
         has_body=headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers,
         content_type=headers.get("Content-Type"),
         origin=headers.get("Origin"),

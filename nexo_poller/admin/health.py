@@ -1,5 +1,6 @@
 """How the daemon is: for whoever restarts it, sends it work, or draws its curves."""
 
+from functools import partial
 from typing import Any
 
 import trio
@@ -27,5 +28,6 @@ async def metrics(call: Call) -> Response:
     counted = call.runner.metrics
     if not isinstance(counted, PrometheusMetrics):
         raise Failure(404, "this runner counts nothing for Prometheus (give it metrics=PrometheusMetrics())")
-    text = await trio.to_thread.run_sync(generate_latest, counted.registry, limiter=call.limits.rendering)
+    render = partial(trio.to_thread.run_sync, generate_latest, counted.registry)
+    text = await call.limits.metrics.get(render)
     return bytes_response(text, CONTENT_TYPE_LATEST)

@@ -1,15 +1,34 @@
 """The jobs: to be listed, shown, run, paused, resumed and reset."""
 
-from typing import Any
+import json
+from functools import partial
+from typing import Any, Final
+
+import trio
+from quart import Response
 
 from nexo_poller.admin.masked import masked
+from nexo_poller.admin.outgoing import JSON, bytes_response
 from nexo_poller.admin.route import Call
+from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.shapes import dry_run, job_details, job_summary, tick_record, tick_report
 
+JOBS_A_TURN: Final = 100
 
-async def list_jobs(call: Call) -> list[dict[str, Any]]:
+
+async def list_jobs(call: Call) -> Response:
     """Every job, in the order of the file, rejected ones last."""
-    return [*map(job_summary, await call.runner.list_jobs())]
+    return bytes_response(await call.limits.listing.get(partial(rendered_jobs, call.runner)), JSON)
+
+
+async def rendered_jobs(runner: PollerRunner) -> bytes:
+    """All jobs as JSON. On the loop, in turns of a few milliseconds: those of a thread would be longer."""
+    views = await runner.list_jobs()
+    turns = []
+    for start in range(0, len(views), JOBS_A_TURN):
+        turns.append(json.dumps([*map(job_summary, views[start : start + JOBS_A_TURN])])[1:-1])
+        await trio.lowlevel.checkpoint()
+    return f"[{', '.join(turns)}]".encode()
 
 
 async def show_job(call: Call) -> dict[str, Any]:
@@ -28,14 +47,14 @@ async def pause_job(call: Call) -> dict[str, Any]:
     """Stop the schedule, and keep who did and why."""
     words = [call.body[part].strip() for part in ("by", "reason") if call.body.get(part, "").strip()]
     reason = {"reason": ": ".join(words)} if words else {}
-    await call.runner.set_paused(call.path["id"], paused=True, **reason)
-    return {"ok": True, "paused": True}
+    is_change = await call.runner.set_paused(call.path["id"], paused=True, **reason)
+    return {"ok": True, "paused": True, "changed": is_change}
 
 
 async def resume_job(call: Call) -> dict[str, Any]:
     """Let the schedule go on."""
-    await call.runner.set_paused(call.path["id"], paused=False)
-    return {"ok": True, "paused": False}
+    is_change = await call.runner.set_paused(call.path["id"], paused=False)
+    return {"ok": True, "paused": False, "changed": is_change}
 
 
 async def reset_job(call: Call) -> dict[str, Any]:

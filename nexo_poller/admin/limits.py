@@ -9,6 +9,7 @@ from attrs import Factory, define
 
 from nexo_poller.admin.failures import Failure
 from nexo_poller.admin.route import Cost
+from nexo_poller.admin.shared import Shared
 
 REQUESTS: Final = 8
 LENGTHY_REQUESTS: Final = 4  # runs may take minutes: half of the places are kept for whoever wants to look, or to pause
@@ -20,11 +21,12 @@ PATIENCE_SECS: Final = 10.0
 class Limits:
     """Places in one admin app.
 
-    `rendering` is for metrics, where a second thread would only take the first one's time; `streams` is for event
-    streams, which last, and so take no places from requests.
+    `streams` is for event streams, which last, and so take no places from requests. `listing` and `metrics` are what takes
+    long to render, and longer the more jobs there are.
     """
 
-    rendering: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(1))
+    listing: Shared = Factory(Shared)
+    metrics: Shared = Factory(Shared)
     streams: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(STREAMS))
     _requests: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(REQUESTS))
     _lengthy: trio.CapacityLimiter = Factory(lambda: trio.CapacityLimiter(LENGTHY_REQUESTS))

@@ -8,6 +8,7 @@ import trio
 from quart import Response
 
 from nexo_poller.admin.failures import Failure
+from nexo_poller.shapes import OURS
 
 JSON: Final = "application/json"
 PIECE_BYTES: Final = 65_536  # what a slow reader must take before the server's patience with one write ends
@@ -21,6 +22,7 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    OURS: "admin",
 }
 
 

@@ -90,8 +90,8 @@ TICK: Final[Schema] = record(
 )
 TOOL: Final[Schema] = record(name=TEXT, description=TEXT, inputSchema=OBJECT)
 TOOL_RESULT: Final[Schema] = record(ok=OK, result=OBJECT)
-PAUSED: Final[Schema] = record(ok=OK, paused={"const": True})
-RESUMED: Final[Schema] = record(ok=OK, paused={"const": False})
+PAUSED: Final[Schema] = record(ok=OK, paused={"const": True}, changed=FLAG)
+RESUMED: Final[Schema] = record(ok=OK, paused={"const": False}, changed=FLAG)
 RESET: Final[Schema] = record(ok=OK, reset={"const": True})
 DONE: Final[Schema] = record(ok=OK)
 MESSAGE: Final[Mapping[str, Schema]] = {

@@ -228,6 +228,7 @@ ROUTES: Final = (
         media_type="text/plain",
         answer={"type": "string"},
         failures=(404,),
+        cost="light",
         needs_runner=False,
     ),
     Route(

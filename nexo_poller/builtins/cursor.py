@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from attrs import Factory, frozen
 
-from nexo_poller.errors import PermanentError
+from nexo_poller.errors import ConfigError
 from nexo_poller.seen import Seen
 
 VERSION = 1
@@ -14,12 +14,12 @@ LONGEST_CONDITION = 1000
 MOST_WAITING = 500  # messages of at most 4,096 characters; beyond them, new items wait where they are listed
 
 
-class CursorUnreadable(PermanentError):
-    """The saved cursor is not one of this kind and version. Treating it as none would send everything again."""
+class CursorUnreadable(ConfigError):
+    """The cursor is not one of this kind and version. Treating it as none would send everything again."""
 
     def __init__(self, kind: str, cursor: bytes) -> None:
         super().__init__(
-            f"the saved cursor ({len(cursor):,} bytes, beginning {cursor[:40]!r}) is none that this version of kind "
+            f"the cursor ({len(cursor):,} bytes, beginning {cursor[:40]!r}) is none that this version of kind "
             f"'{kind}' can read (reset the job: it then begins as on its first tick)"
         )
 

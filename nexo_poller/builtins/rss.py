@@ -65,6 +65,10 @@ class RssPoller(Poller[RssConfig]):
         if problems := [*url_problems("feed_url", config.feed_url), *config.problems()]:
             raise ConfigError(*problems)
 
+    def validate_cursor(self, cursor: bytes) -> None:
+        """See `Poller`."""
+        Cursor.from_bytes(self.kind, cursor)
+
     @asynccontextmanager
     async def lifespan(self, clock: Clock) -> AsyncIterator[None]:
         """Keep the worker processes between ticks. The last to leave ends them."""

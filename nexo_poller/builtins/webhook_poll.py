@@ -71,6 +71,10 @@ class WebhookPoller(Poller[WebhookPollConfig]):
         if problems := [*url_problems("url", config.url), *_request_problems(config), *config.problems()]:
             raise ConfigError(*problems)
 
+    def validate_cursor(self, cursor: bytes) -> None:
+        """See `Poller`."""
+        Cursor.from_bytes(self.kind, cursor)
+
     async def tick(self, ctx: PollContext[WebhookPollConfig]) -> TickAck:
         """Ask for the list and send what is new in it."""
         config = ctx.config

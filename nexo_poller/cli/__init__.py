@@ -13,15 +13,22 @@ ON_A_DAEMON: Final = ("list", *ON_A_JOB, "reload", "tail", "outbox", "dlq", "too
 COMMANDS: Final = (*ON_A_FILE, *ON_A_DAEMON, "completion", "demo")
 STDOUT: Final = 1
 FAILED: Final = 1
+WRONG_USE: Final = 2
 
 
 class LazyGroup(click.Group):
     """A group whose commands are `nexo_poller.cli.<name>.command`, so that `--version` does not load the runner."""
 
     def main(self, *args: Any, **more: Any) -> Any:
-        """As in any group; and what the system refuses, such as to write to a full disk, is one line and exit code 1."""
+        """As in any group; and what the system refuses, such as to write to a full disk, is one line and exit code 1.
+
+        So is, with exit code 2, an argument that is no UTF-8.
+        """
         try:
             return super().main(*args, **more)
+        except UnicodeEncodeError as error:
+            click.echo(f"Error: {error.object!a} is no UTF-8", err=True)
+            sys.exit(WRONG_USE)
         except OSError as error:  # click itself ends quietly where nobody reads on
             os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # or Python's last flush would fail once more, and say so
             click.echo(f"Error: {error}", err=True)

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from nexo_poller.cli.running import run
 from nexo_poller.logs import escape
+from nexo_poller.shapes import OURS
 
 CONNECT_SECS: Final = 5.0
 ANSWER_SECS: Final = 30.0
@@ -125,6 +126,8 @@ class Connection:
             said = answer.json()
         except ValueError:
             said = None
+        if OURS not in answer.headers:
+            raise DaemonRefused(f"{self.daemon.place} answered {answer.status_code}, and not as a nexo-poller does")
         if said is not None and answer.is_success:
             return said
         if answer.status_code == UNAUTHORIZED:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -25,6 +26,8 @@ ADDRESS_VARIABLE: Final = "NEXO_POLLER_ADMIN"
 TOKEN_VARIABLE: Final = "NEXO_POLLER_TOKEN"  # noqa: S105 - the name of one
 DEFAULT_SOCKET: Final = UnixBind(Path("./data/admin.sock"))
 DEFAULT_PATH: Final = Path("./config")
+PROBE_SECS: Final = 1.0
+ROOT: Final = 0
 
 admin_option: Final = click.option(
     "--admin",
@@ -91,13 +94,24 @@ def _is_on_this_machine(address: str) -> bool:
 def _bind_by(settings: AdminSettings) -> tuple[Bind, str]:
     if settings.bind != DEFAULT_BIND:
         return settings.bind, "as the file's `admin:` says"
-    return (DEFAULT_SOCKET, "found here") if _is_served(DEFAULT_SOCKET) else (DEFAULT_BIND, "the default")
+    if not _is_served(DEFAULT_SOCKET):
+        return DEFAULT_BIND, "the default"
+    if not _is_ours(DEFAULT_SOCKET):  # it would be told the token
+        click.echo(f"{DEFAULT_SOCKET} was found here, and is left alone: others own it, or may write to it", err=True)
+        return DEFAULT_BIND, "the default"
+    return DEFAULT_SOCKET, "found here"
 
 
 def _is_served(bind: UnixBind) -> bool:
     """Whether somebody listens there; a daemon that was killed leaves its socket behind."""
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PROBE_SECS)
         return probe.connect_ex(str(bind.path)) == 0
+
+
+def _is_ours(bind: UnixBind) -> bool:
+    found = bind.path.stat()
+    return found.st_uid in (os.geteuid(), ROOT) and not stat.S_IMODE(found.st_mode) & stat.S_IWOTH
 
 
 def _is_url(address: str) -> bool:

@@ -23,7 +23,7 @@ def command(daemon: Daemon, job_id: str, reason: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{job_id} is paused")
+        click.echo(f"{job_id} is paused" if answer["changed"] else f"{job_id} was paused already, and keeps its reason")
 
 
 def system_user() -> str:

@@ -1,6 +1,7 @@
 """What commands print: tables, facts and JSON, for a terminal or for a pipe, and nothing that a terminal would obey."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import repeat
@@ -18,11 +19,12 @@ from nexo_poller.logs import escape
 
 Cell = str | Text
 BETWEEN: Final = "  "
+ROOM_FOR_WORDS: Final = 30  # in narrower columns they are hard to read
 
 
 @frozen
 class Column:
-    """A column of a table. Only a `flexible` one gives way where a terminal is too narrow for all."""
+    """A column of a table. A `flexible` one gives way on a terminal, or goes below the others where there is no room."""
 
     title: str
     justify: Literal["left", "right"] = "left"
@@ -30,28 +32,36 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, if_empty: str) -> None:
-    """A table on stdout, drawn by rich on a terminal, elsewhere in aligned columns below their titles.
+    """A table on stdout, drawn by rich on a terminal that is wide enough, elsewhere in aligned columns below their titles.
 
     Where there are no rows, a terminal is told `if_empty`.
     """
-    if not sys.stdout.isatty():
+    if not is_terminal():
         for line in plain_lines(columns, rows):
             click.echo(line)
-    elif rows:
-        Console(highlight=False).print(_drawn(columns, rows))
-    else:
+    elif not rows:
         click.echo(if_empty)
+    elif (console := _console()).width >= _width_needed(columns, rows):
+        console.print(_drawn(columns, rows))
+    else:
+        for line in stacked_lines(columns, rows):
+            click.echo(line)
 
 
 def print_facts(facts: Sequence[tuple[str, Cell]]) -> None:
     """Names and what they stand for, a line each; the further lines of a text stand below its first."""
     width = max(cell_len(name) for name, _ in facts)
-    console = Console(highlight=False, soft_wrap=True, force_terminal=sys.stdout.isatty())
+    console = _console()
     for name, cell in facts:
         lines: list[Cell] = [cell] if isinstance(cell, Text) else [*cell.split("\n")]
         names = (name, *repeat("", len(lines) - 1))
         for title, line in zip(names, lines, strict=True):
-            console.print(Text.assemble((title.ljust(width), "bold"), BETWEEN, _harmless(line)))
+            console.print(Text.assemble((title.ljust(width), "bold"), BETWEEN, _harmless(line)), soft_wrap=True)
+
+
+def is_terminal() -> bool:
+    """Whether stdout is one; it may also have been closed before we came."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def print_json(value: Any) -> None:
@@ -66,6 +76,31 @@ def plain_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> It
     for line in lines:
         padded = map(_padded, columns, line, widths)
         yield BETWEEN.join(padded).rstrip()
+
+
+def stacked_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+    """The table for a narrow terminal: what is in flexible columns stands below its row."""
+    firm = [n for n, column in enumerate(columns) if not column.flexible]
+    titles, *lines = plain_lines([columns[n] for n in firm], [[row[n] for n in firm] for row in rows])
+    yield titles
+    for line, row in zip(lines, rows, strict=True):
+        yield line
+        for column, cell in zip(columns, row, strict=True):
+            if column.flexible and (text := _harmless(cell).plain):
+                yield f"{BETWEEN * 2}{text}"
+
+
+def _console() -> Console:
+    return Console(highlight=False, color_system=None if "NO_COLOR" in os.environ else "auto")
+
+
+def _width_needed(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
+    firm = [
+        max(cell_len(column.title), *(cell_len(_harmless(cell).plain) for cell in cells)) + len(BETWEEN)
+        for column, *cells in zip(columns, *rows, strict=True)
+        if not column.flexible
+    ]
+    return sum(firm) + ROOM_FOR_WORDS * (len(columns) - len(firm))
 
 
 def _padded(column: Column, text: str, width: int) -> str:

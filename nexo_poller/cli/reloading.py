@@ -95,4 +95,4 @@ def _tell(obstacles: Iterable[str]) -> None:
 def _would_remove(job_ids: Sequence[str]) -> str:
     named = ", ".join(f"'{job_id}'" for job_id in job_ids[:MOST_NAMED])
     more = f" and {len(job_ids) - MOST_NAMED} more" if len(job_ids) > MOST_NAMED else ""
-    return f"the file has no more {named}{more}; if these jobs are to go, send SIGHUP or reload on the admin page"
+    return f"the file has no more {named}{more}; if these jobs are to go, run `nexo-poller reload`"

@@ -19,4 +19,4 @@ def command(daemon: Daemon, job_id: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{job_id} goes on")
+        click.echo(f"{job_id} goes on" if answer["changed"] else f"{job_id} was not paused")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGTERM, Signals
+from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, Signals, signal
 
 import click
 import trio
@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913, PLR0917 - the options
     file or --admin say otherwise.
 
     SIGHUP reads the file again and exchanges the jobs that differ, all or none; with --watch, so does a change of the
-    file that has settled for 2 s, unless it would remove jobs: that takes a SIGHUP, or a reload on the admin page.
+    file that has settled for 2 s, unless it would remove jobs: that takes `nexo-poller reload`, or a SIGHUP.
 
     SIGTERM or SIGINT lets ticks and deliveries under way end, for up to 10 s; a second one stops at once, which loses
     nothing either.
@@ -66,6 +66,7 @@ def command(  # noqa: PLR0913, PLR0917 - the options
       2    there is no such path, or an option is wrong
       130  stopped at once by a second SIGINT (143: SIGTERM)
     """
+    signal(SIGHUP, SIG_IGN)  # until it is heard: whoever sends it early wants the file read, which is about to happen
     config = load(path)
     runner = PollerRunner(with_channels(config), metrics=PrometheusMetrics())
 

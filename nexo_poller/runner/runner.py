@@ -272,11 +272,16 @@ class PollerRunner:
             raise ConfigError("the configuration file is gone; nothing was changed")
         return config
 
-    async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> None:
-        """Pause or resume the job. Raises `JobRefused` for resuming one that has fired."""
-        job = self._job(job_id)
-        await (self.store.pause(job_id, reason) if paused else self.store.resume(job_id))
-        self._changed(job, "paused" if paused else "resumed", reason if paused else None)
+    async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> bool:
+        """Pause or resume the job; whether that changed anything. A paused one keeps its reason.
+
+        Raises `JobRefused` for resuming one that has fired.
+        """
+        job, why = self._job(job_id), self.mask(reason)
+        is_change = await (self.store.pause(job_id, why) if paused else self.store.resume(job_id))
+        if is_change:
+            self._changed(job, "paused" if paused else "resumed", why if paused else None)
+        return is_change
 
     async def reset_cursor(self, job_id: str) -> None:
         """Clear cursor and errors, unpause, and fence out a running tick: the job starts over."""

@@ -238,12 +238,12 @@ class Store(Protocol):
         """Save an alert and raise the fence. Raises `LeaseLost` if the job was claimed since `fence`, or is held."""
         ...
 
-    async def pause(self, job_id: str, reason: str) -> None:
-        """Pause a job; one that is paused already keeps its reason."""
+    async def pause(self, job_id: str, reason: str) -> bool:
+        """Pause a job; whether it was awake. One that is paused already keeps its reason."""
         ...
 
-    async def resume(self, job_id: str, *, now: datetime | None = None) -> None:
-        """Wake a job. Raises `JobRefused` for one that has fired (T8)."""
+    async def resume(self, job_id: str, *, now: datetime | None = None) -> bool:
+        """Wake a job; whether it was paused. Raises `JobRefused` for one that has fired (T8)."""
         ...
 
     async def reset(self, timetable: Timetable, *, now: datetime | None = None) -> None:

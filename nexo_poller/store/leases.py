@@ -220,22 +220,27 @@ def register(db: apsw.Connection, job: Registration, now: datetime) -> JobState:
     return state
 
 
-def pause(db: apsw.Connection, job_id: str, reason: str) -> None:
+def pause(db: apsw.Connection, job_id: str, reason: str) -> bool:
     """`Store.pause`."""
+    state, _ = _read(db, job_id)
+    if state.pause_reason is not None:
+        return False
     db.execute(PAUSE, (reason, job_id))
-    if db.changes() == 0:
-        raise JobUnknown(job_id)
     db.execute(NEW_GENERATION)
+    return True
 
 
-def resume(db: apsw.Connection, job_id: str, now: datetime) -> None:
+def resume(db: apsw.Connection, job_id: str, now: datetime) -> bool:
     """`Store.resume`."""
     state, _ = _read(db, job_id)
     if state.due is None:
         raise JobRefused(job_id, "it has fired and has no further slot; reset it, or change its schedule")
+    if state.pause_reason is None:
+        return False
     db.execute(RESUME, (job_id,))
     db.execute(STAY_AWAKE, (to_ms(now), job_id))
     db.execute(NEW_GENERATION)
+    return True
 
 
 def reset(db: apsw.Connection, timetable: Timetable, now: datetime) -> None:

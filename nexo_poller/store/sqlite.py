@@ -124,11 +124,11 @@ class SqliteStore:
     async def alert(self, job_id: str, fence: int, alert: Alert, *, now: datetime | None = None) -> None:
         await self._write(lambda: leases.alert(self._writer, job_id, fence, alert, now or self._clock.now()))
 
-    async def pause(self, job_id: str, reason: str) -> None:
-        await self._write(lambda: leases.pause(self._writer, job_id, reason))
+    async def pause(self, job_id: str, reason: str) -> bool:
+        return await self._write(lambda: leases.pause(self._writer, job_id, reason))
 
-    async def resume(self, job_id: str, *, now: datetime | None = None) -> None:
-        await self._write(lambda: leases.resume(self._writer, job_id, now or self._clock.now()))
+    async def resume(self, job_id: str, *, now: datetime | None = None) -> bool:
+        return await self._write(lambda: leases.resume(self._writer, job_id, now or self._clock.now()))
 
     async def reset(self, timetable: Timetable, *, now: datetime | None = None) -> None:
         await self._write(lambda: leases.reset(self._writer, timetable, now or self._clock.now()))

@@ -79,6 +79,24 @@ def test_a_name_that_is_answered_is_a_loopback_one(host: str | None) -> None:
         assert host.lower().startswith(("localhost", "127.", "[::1]", "[0"))
 
 
+@pytest.mark.parametrize("client", ["192.0.2.7", "::ffff:192.0.2.7", "fe80::1%eth0", "128.0.0.1", "<local>", ""])
+@given(method=st.sampled_from([*SAFE_METHODS, "POST"]), host=st.sampled_from(HOSTS), is_public=st.booleans())
+def test_without_a_token_no_other_machine_is_answered_whatever_it_says_of_itself(
+    client: str, method: str, host: str, is_public: bool
+) -> None:
+    request = Request(method=method, host=host, client=client, is_public=is_public)
+    refused = refusal(request, OPEN, NOW)
+    assert refused is not None
+    assert refused.status == 403
+    assert "token=… in Rules" in refused.error
+    assert status(evolve(request, authorization=f"Bearer {TOKEN}"), WITH_TOKEN) is None
+
+
+@pytest.mark.parametrize("client", [None, "127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_is_answered_without_a_token(client: str | None) -> None:
+    assert status(evolve(POST, client=client)) is None
+
+
 def test_a_configured_name_is_answered_whatever_its_case_and_port() -> None:
     rules = rules_for(AdminSettings(bind=TcpBind("10.0.0.7", 9091), token=TOKEN, hosts=("Ops.Example",)))
     request = Request(method="GET", host="ops.EXAMPLE:443", authorization=f"Bearer {TOKEN}")

@@ -121,9 +121,9 @@ async def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path) -> None:
 async def test_a_pause_keeps_who_and_why(tmp_path: Path, body: Any, reason: str) -> None:
     async with admin_daemon(tmp_path, job()) as admin:
         await admin.wait_for_job(last_status="ok")
-        assert await admin.post("/admin/pollers/inbox/pause", body) == {"ok": True, "paused": True}
+        assert await admin.post("/admin/pollers/inbox/pause", body) == {"ok": True, "paused": True, "changed": True}
         paused = await admin.get("/admin/pollers/inbox")
-        assert await admin.post("/admin/pollers/inbox/resume") == {"ok": True, "paused": False}
+        assert await admin.post("/admin/pollers/inbox/resume") == {"ok": True, "paused": False, "changed": True}
         resumed = await admin.get("/admin/pollers/inbox")
     assert (paused["paused"], paused["pause_reason"]) == (True, reason)
     assert (resumed["paused"], resumed["pause_reason"]) == (False, None)

@@ -22,7 +22,10 @@ from nexo_poller.admin.limits import STREAMS
 from nexo_poller.config.binds import Bind, UnixBind
 from nexo_poller.config.model import AdminSettings, Config
 from nexo_poller.runner.events import MOST_UNREAD, Feed, RunnerEvent
+from nexo_poller.schedule import At
 from nexo_poller.testing import VirtualClock
+
+ONE_DAY = At(datetime(2099, 1, 1, tzinfo=UTC))
 
 # httpcore leaves the generators of an answer that is not read to its end to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
@@ -80,7 +83,7 @@ async def test_ticks_and_deliveries_are_told_as_they_happen(tmp_path: Path) -> N
 
 
 async def test_what_operators_do_is_told_with_their_reasons(tmp_path: Path) -> None:
-    async with admin_daemon(tmp_path, job(paused_on_boot=True)) as admin, listening_to(admin) as told:
+    async with admin_daemon(tmp_path, job(schedule=ONE_DAY)) as admin, listening_to(admin) as told:
         await admin.post("/admin/pollers/inbox/pause", {"by": "ana", "reason": "maintenance\n\ndata: of the feed"})
         kind, data = await told.next()
     assert (kind, data["job_id"], data["change"]) == ("state", "inbox", "paused")
@@ -97,7 +100,7 @@ async def test_a_reload_is_told_as_its_plan(tmp_path: Path) -> None:
 
 
 async def test_whoever_asks_for_a_job_hears_of_it_and_of_what_concerns_all(tmp_path: Path) -> None:
-    jobs = (PAUSED, job("other", paused_on_boot=True))
+    jobs = (job(schedule=ONE_DAY), job("other", schedule=ONE_DAY))
     async with admin_daemon(tmp_path, *jobs) as admin, listening_to(admin, job="inbox") as told:
         await admin.post("/admin/pollers/other/pause")
         await admin.post("/admin/pollers/inbox/pause")

@@ -1,6 +1,7 @@
 """The admin app in an app that has routes of its own, served by hypercorn on a real port."""
 
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -48,10 +49,10 @@ def runner_of(folder: Path, *jobs: JobSpec, act: Tick = counting) -> PollerRunne
 
 
 @asynccontextmanager
-async def served(app: QuartTrio) -> AsyncIterator[httpx.AsyncClient]:
+async def served(app: QuartTrio, host: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
     """A client of the app, which is told to end after the block, and then has ended."""
     over = trio.Event()
-    server = partial(serve, app, HypercornConfig.from_mapping(bind="127.0.0.1:0"), shutdown_trigger=over.wait)
+    server = partial(serve, app, HypercornConfig.from_mapping(bind=f"{host}:0"), shutdown_trigger=over.wait)
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             (url,) = await nursery.start(server)
@@ -77,6 +78,16 @@ async def beside(runner: PollerRunner, **more: Any) -> AsyncIterator[httpx.Async
         async with served(app) as client:
             yield client
         await runner.shutdown()
+
+
+def own_address() -> str:
+    """An address at which other machines reach this one; choosing it sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unconnected:
+        try:
+            unconnected.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(unconnected.getsockname()[0])
 
 
 Embedded = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -166,6 +177,19 @@ async def test_whom_the_admin_app_refuses_the_app_may_still_answer(tmp_path: Pat
         assert own.status_code == 200
         assert (await client.post("/orders", data={"what": "tea"}, headers=CROSS_SITE)).status_code == 200
     assert "content-security-policy" not in own.headers
+
+
+async def test_an_app_for_the_network_shows_it_no_admin_app_without_a_token(tmp_path: Path) -> None:
+    app, host = shop(), own_address()
+    mount(app, runner_of(tmp_path), "/ops")
+    local = {"Host": "localhost"}
+    async with served(app, host) as client:
+        for path in ("/ops/", "/ops/admin/pollers", "/ops/metrics", "/ops/healthz", "/ops/openapi.json"):
+            said = await client.get(path, headers=local)
+            assert said.status_code == 403, path
+            assert "without a token only this machine is answered" in said.json()["error"]
+        assert (await client.post("/ops/admin/pollers/inbox/resume", headers=local)).status_code == 403
+        assert (await client.get("/")).text == "come in"
 
 
 async def test_an_app_that_ends_lets_its_runner_finish_the_tick_under_way(tmp_path: Path) -> None:

@@ -1,6 +1,12 @@
+from typing import Any
+
 import pytest
 
 from nexo_poller.builtins.cursor import Cursor, CursorUnreadable, address_of, conditions_from
+from nexo_poller.builtins.rss import RssPoller
+from nexo_poller.builtins.webhook_poll import WebhookPoller
+from nexo_poller.errors import ConfigError
+from nexo_poller.poller import Poller
 from nexo_poller.seen import Seen, digest
 
 URL = "https://example.org/feed?key=secret"
@@ -55,3 +61,11 @@ def test_conditions_belong_to_the_url_that_they_came_from() -> None:
 
 def test_a_validator_that_no_request_could_carry_is_left_alone() -> None:
     assert conditions_from({"ETag": '"ä"', "Last-Modified": "x" * 5000}) == {}
+
+
+@pytest.mark.parametrize("poller", [RssPoller(), WebhookPoller()])
+def test_an_operators_cursor_must_be_one_of_the_kind(poller: Poller[Any]) -> None:
+    poller.validate_cursor(Cursor().to_bytes(poller.kind))
+    for cursor in (b"junk", b"a" * 1_000_000, Cursor().to_bytes("other")):
+        with pytest.raises(ConfigError, match="none that this version of kind"):
+            poller.validate_cursor(cursor)

@@ -1,4 +1,4 @@
-"""A terminal of a hundred columns, for commands that look at what they print to, and for shells."""
+"""A terminal, for commands that look at what they print to, and for shells."""
 
 import fcntl
 import os
@@ -14,17 +14,17 @@ from typing import Final
 from command import environment
 
 MOST_SECS: Final = 120
-ROWS_AND_COLUMNS: Final = (40, 100)
+ROWS: Final = 40
 A_SESSION_OF_ITS_OWN: Final = ("setsid", "--ctty")  # or shells would find that the terminal is not theirs
 A_TERMINAL: Final = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 
 
 def on_a_terminal(
-    argv: Sequence[str], *, cwd: Path, typed: str = "", env: Mapping[str, str] | None = None
+    argv: Sequence[str], *, cwd: Path, typed: str = "", env: Mapping[str, str] | None = None, columns: int = 100
 ) -> tuple[int, str]:
     """Run a program to its end on a terminal, with this typed ahead; its exit code, and all that the terminal shows."""
     ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *ROWS_AND_COLUMNS, 0, 0))
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     with subprocess.Popen(
         [*A_SESSION_OF_ITS_OWN, *argv],
         cwd=cwd,

@@ -1,6 +1,7 @@
 """Where commands look for the daemon, and what they say where none is, or where it wants to see a token."""
 
 import re
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,3 +172,18 @@ def test_a_token_is_not_in_the_words_for_a_daemon(tmp_path: Path) -> None:
     write_config(tmp_path, admin={"token": TOKEN})
     daemon = find_daemon(click.Context(click.Command("list")), None, tmp_path / "config")
     assert TOKEN not in repr(evolve(daemon, place="here"))
+
+
+@pytest.mark.parametrize(("mode", "place"), [(0o600, "found here"), (0o777, "the default")])
+def test_a_socket_that_others_may_write_to_is_told_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mode: int, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path, PAUSED)
+    (tmp_path / "data").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("data/admin.sock")
+        listener.listen()
+        (tmp_path / "data" / "admin.sock").chmod(mode)
+        assert found(tmp_path / "config")[0].endswith(f"({place})")
+    assert ("left alone" in capsys.readouterr().err) == (mode == 0o777)

@@ -129,11 +129,21 @@ async def test_an_empty_table_is_said_on_a_terminal_and_only_a_header_in_a_pipe(
 
 
 async def test_no_colour_where_the_user_wants_none(tmp_path: Path) -> None:
-    async with operated(tmp_path, PAUSED) as daemon:
+    async with operated(tmp_path, PAUSED):
         run = partial(on_a_terminal, (*NEXO_POLLER, "list"), cwd=tmp_path, env={"NO_COLOR": "1"})
         _, shown = await trio.to_thread.run_sync(run)
-        assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown)
-        assert await daemon.says("list")
+        assert "inbox" in shown
+        assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+async def test_on_a_narrow_terminal_nothing_is_cut_and_words_stay_words(tmp_path: Path, columns: int) -> None:
+    wrong = {**api_job(NOWHERE, "a-job-with-a-name-of-some-length"), "kind": "webhok"}
+    async with operated(tmp_path, PAUSED, wrong) as daemon:
+        run = partial(on_a_terminal, (*NEXO_POLLER, "list"), cwd=daemon.folder, columns=columns)
+        _, shown = await trio.to_thread.run_sync(run)
+    assert "a-job-with-a-name-of-some-length  webhok" in shown
+    assert "did you mean 'webhook_poll'?" in shown
 
 
 async def test_a_full_disk_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
@@ -174,6 +184,29 @@ def test_help_needs_no_daemon_and_names_every_command(tmp_path: Path) -> None:
     told = nexo_poller("--help", cwd=tmp_path).stdout
     for command in ("list", "show", "pause", "tail", "dlq", "completion"):
         assert f"\n  {command} " in told
+
+
+async def test_where_there_is_no_stdout_nothing_is_printed(tmp_path: Path) -> None:
+    async with operated(tmp_path, PAUSED) as daemon:
+        for command in ("list", "show inbox", "history inbox", "list --json"):
+            done = await daemon.shell(f"nexo-poller {command} >&-")
+            assert (done.returncode, done.stderr) == (0, ""), command
+
+
+async def test_what_is_no_text_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    async with operated(tmp_path, PAUSED) as daemon:
+        for command in (r"pause inbox --reason $'\xff'", r"show $'\xff'", "mcp --agent ''", f"mcp --agent {'a' * 129}"):
+            done = await daemon.shell(f"nexo-poller {command} </dev/null")
+            assert done.returncode == 2, command
+            assert "Traceback" not in done.stderr, command
+
+
+async def test_json_of_another_server_is_not_taken_for_an_answer(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    async with http_server({"/admin/pollers": lambda _: Response(body=b'{"it": "works"}')}) as server:
+        run = partial(nexo_poller, "list", "--admin", server.url(""), cwd=tmp_path, status=1)
+        refused = await trio.to_thread.run_sync(run)
+    assert "answered 200, and not as a nexo-poller does" in refused.stderr
 
 
 async def test_a_page_of_another_server_is_not_taken_for_an_answer(tmp_path: Path) -> None:

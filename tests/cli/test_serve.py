@@ -1,6 +1,7 @@
 """`nexo-poller serve`, in a process of its own."""
 
 import json
+import re
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import Any
@@ -169,3 +170,18 @@ async def test_sighup_exchanges_what_differs_and_nothing_if_anything_is_wrong(tm
     (told,) = [message for message in messages if "kindd" in message]
     assert "pollers.yaml:" in told
     assert "job 'orders-7'" in told
+
+
+def ignored_signals(pid: int) -> set[int]:
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(re.findall(r"SigIgn:\s*(\w+)", status)[0], 16)
+    return {number + 1 for number in range(64) if mask >> number & 1}
+
+
+async def test_a_hangup_while_it_starts_is_no_reason_to_die(tmp_path: Path) -> None:
+    write_config(tmp_path, {**api_job("http://127.0.0.1:9/", "inbox"), "paused_on_boot": True})
+    async with running((*NEXO_POLLER, "serve", "--no-admin"), cwd=tmp_path) as daemon:
+        while SIGHUP not in ignored_signals(daemon.process.pid):  # noqa: ASYNC110 - the interpreter still starts
+            await trio.sleep(0.005)
+        daemon.process.send_signal(SIGHUP)
+        await daemon.said("serving ")

@@ -59,7 +59,7 @@ async def served(folder: Path, admin: Mapping[str, Any]) -> AsyncIterator[Served
         pytest.skip("needs `curl` (Debian package curl)")
     port = str(free_port())
     async with http_server({"/orders": lambda _: orders(1)}) as shop:
-        job = {**api_job(shop.url("/orders"), "open-orders"), "paused_on_boot": True}
+        job = {**api_job(shop.url("/orders"), "open-orders"), "schedule": {"at": "2099-01-01T00:00:00Z"}}
         write_config(folder, job, admin={**admin, "bind": admin["bind"].replace("9091", port)})
         async with running((*NEXO_POLLER, "serve"), cwd=folder) as daemon:
             await daemon.said("serving ")

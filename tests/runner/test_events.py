@@ -72,7 +72,9 @@ async def test_what_operators_change_is_told_with_their_reasons(tmp_path: Path, 
         runner = running.runner
         with runner.events() as events:
             await runner.set_paused("inbox", paused=False)
+            await runner.set_paused("inbox", paused=False)
             await runner.set_paused("inbox", paused=True, reason="ana: maintenance")
+            await runner.set_paused("inbox", paused=True, reason="bo: me too")
             await runner.set_cursor("inbox", b"1")
             await runner.reset_cursor("inbox")
             told: list[tuple[str, Any]] = []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+from attrs import evolve
 from daemon import Script, counting, daemon, job, nothing, text
 from trio.testing import MockClock
 
@@ -166,3 +167,12 @@ async def test_the_outbox_and_recent_ticks_are_told_for_some_jobs_or_all(
 )
 def test_a_schedule_is_told_as_the_file_has_it(schedule: Every | Cron | At) -> None:
     assert parse_schedule(as_mapping(schedule)) == schedule
+
+
+async def test_the_reason_of_a_pause_is_kept_without_what_is_secret(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with daemon(tmp_path) as running:
+        config = running.runner.config
+        assert config is not None
+        await running.runner.reload(evolve(config, secrets=frozenset({"hunter2hunter2"})))
+        await running.runner.set_paused("inbox", paused=True, reason="the key hunter2hunter2 is bad")
+        assert (await running.runner.job("inbox")).pause_reason == "the key *** is bad"

@@ -251,9 +251,12 @@ class TestCommit:
 
 class TestOperators:
     async def test_a_paused_job_is_not_claimed_until_it_is_resumed(self, store: Store) -> None:
-        await store.pause("inbox", "broken")
+        assert await store.pause("inbox", "broken")
+        assert not await store.pause("inbox", "again")
+        assert (await store.jobs())["inbox"].state.pause_reason == "broken"
         assert await store.claim(request(), now=NOON) == NotNow(why="paused", until=None)
-        await store.resume("inbox")
+        assert await store.resume("inbox")
+        assert not await store.resume("inbox")
         assert isinstance(await store.claim(request(), now=NOON), Claim)
 
     async def test_a_fired_job_is_not_resumed_but_a_reset_arms_it_again(self, store: Store) -> None:
