@@ -17,7 +17,8 @@ from nexo_poller.tool import AGENT_ID, Tool
 MOST_RESULTS: Final = 50
 LONGEST_TEXT_BYTES: Final = 4096
 TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 2000}
-MAIL_ID: Final = {"id": {**TEXT, "description": "The id of a mail, as gmail_search tells it."}}
+NO_PATH: Final = {"pattern": "^[0-9A-Za-z_-]+$"}  # which `..` would be
+MAIL_ID: Final = {"id": {**TEXT, **NO_PATH, "description": "The id of a mail, as gmail_search tells it."}}
 JOB_ID: Final = {"id": {**TEXT, "description": "The id of a job of kind gmail."}}
 SEARCH: Final = {
     "query": {**TEXT, "description": "As in Gmail's search box: `from:ana is:unread newer_than:2d`."},
