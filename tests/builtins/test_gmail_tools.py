@@ -91,15 +91,17 @@ def google_account(agent: str, credentials: Mapping[str, Any]) -> GoogleAccount:
 
 async def test_a_search_tells_the_newest_first_with_what_a_reader_would_want_to_know(tmp_path: Path) -> None:
     async with served(tmp_path) as there:
-        for n in range(3):
-            last = there.ana.mailbox.receive(
+        ids = [
+            there.ana.mailbox.receive(
                 mail(subject=f"Lead {n}", text="Tom & Jerry", Date="Sun, 1 Mar 2026 12:00:00 +0000"),
                 at=NOON + timedelta(minutes=n),
             )
+            for n in range(3)
+        ]
         found = (await there.call("search", query="subject:lead", max_results=2))["mails"]
         assert [told["subject"] for told in found] == ["Lead 2", "Lead 1"]
         assert found[0] == {
-            "id": last,
+            "id": ids[-1],
             "from": "Leo <leo@example.org>",
             "subject": "Lead 2",
             "date": "Sun, 01 Mar 2026 12:00:00 +0000",
@@ -192,7 +194,7 @@ async def test_every_agent_has_its_own_mail_and_nobody_elses(tmp_path: Path) -> 
 async def test_nobody_becomes_another_by_saying_so(tmp_path: Path) -> None:
     async with served(tmp_path, job()) as there:
         for tool in gmail_tools(GoogleAccounts()):
-            arguments = {name: "x" for name in tool.parameters["required"]}
+            arguments = dict.fromkeys(tool.parameters["required"], "x")
             with pytest.raises(ToolError, match="'agent_id' was unexpected"):
                 await tools(there.runner).call(tool.name, {**arguments, "agent_id": "bob"}, agent_id="ana")
         assert there.google.calls == []
