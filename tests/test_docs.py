@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from command import ROOT, nexo_poller
 
+from nexo_poller.builtins import builtin_pollers
+
 README = ROOT.joinpath("README.md").read_text()
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -64,8 +66,13 @@ def test_every_command_runs(command: str, tmp_path: Path) -> None:
 def test_extras_that_are_named_exist() -> None:
     extras = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["project"]["optional-dependencies"]
     named = set(re.findall(r"pip install [^`\n]*\[(\w+)\]", README))
-    assert named == {"test", "channels", "llm", "mcp"}
+    assert named == {"test", "channels", "google", "llm", "mcp"}
     assert named <= set(extras)
+
+
+def test_every_kind_is_in_the_table() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", README.partition("| kind |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert sorted(listed) == sorted(poller.kind for poller in builtin_pollers())
 
 
 def test_every_subcommand_is_in_the_table(tmp_path: Path) -> None:
