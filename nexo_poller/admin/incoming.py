@@ -17,6 +17,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 BODY_SECS: Final = 5.0
 WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")  # of which 64 bits hold every one
 MOST: Final = 10**18 - 1
+MOST_OF_A_PROBLEM: Final = 200  # characters; what was refused, which may be the whole body, is among them
 BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -39,6 +40,9 @@ async def body_object(schema: Schema, request: Request) -> dict[str, Any]:
     text = await _body(request)
     try:
         body = json.loads(text, parse_constant=_refuse) if text else {}
+        json.dumps(body, ensure_ascii=False).encode()  # JSON can escape what no text can be
+    except UnicodeEncodeError as error:
+        raise Failure(400, "the body has half of a surrogate pair, which stands for no character") from error
     except (ValueError, RecursionError) as error:
         raise Failure(400, f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):
@@ -73,7 +77,7 @@ def _value(text: str, schema: Schema) -> Any:
 def _check(schema: Schema, value: Mapping[str, Any], name: str) -> None:
     errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: error.json_path)
     if errors:
-        problems = [f"{error.json_path}: {error.message}" for error in errors]
+        problems = [f"{error.json_path}: {error.message}"[:MOST_OF_A_PROBLEM] for error in errors]
         raise Failure(400, f"{name} is wrong: {'; '.join(problems)}")
 
 

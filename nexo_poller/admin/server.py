@@ -8,24 +8,21 @@ import trio
 from attrs import define
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
     ASGISendCallable,
     ConnectionState,
-    HTTPResponseBodyEvent,
-    HTTPResponseStartEvent,
     Scope,
     WebsocketCloseEvent,
 )
 
 from nexo_poller.admin.connection import PatientStream
+from nexo_poller.admin.http_1 import HEADER_BYTES, Http1Server
 from nexo_poller.admin.unread_body import telling_of_close
 
 MAX_CONNECTIONS: Final = 128
-HEADER_BYTES: Final = 16 * 1024
 IDLE_SECS: Final = 5.0  # until a request has come, headers and all
 BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 1\r\n\r\n"
 
@@ -44,7 +41,7 @@ async def serve_app(
     connection is logged and ends no other.
     """
     await trio.serve_listeners(
-        _Server(ASGIWrapper(_http_1_only(telling_of_close(app)))).serve, [*listeners], task_status=task_status
+        _Server(ASGIWrapper(_without_websockets(telling_of_close(app)))).serve, [*listeners], task_status=task_status
     )
 
 
@@ -67,7 +64,7 @@ class _Server:
 
     async def _serve(self, stream: PatientStream) -> None:
         config, context = _config(), WorkerContext(max_requests=None)
-        await TCPServer(self.app, config, context, ConnectionState({}), cast("Any", stream))
+        await Http1Server(self.app, config, context, ConnectionState({}), cast("Any", stream))
 
     async def _refuse(self, stream: PatientStream) -> None:
         await stream.send_all(BUSY)
@@ -83,15 +80,10 @@ def _config() -> Config:
     return config
 
 
-def _http_1_only(app: ASGIFramework) -> ASGIFramework:
-    """HTTP/2, which hypercorn takes from whoever offers it, has windows of its own that no deadline here watches."""
-
+def _without_websockets(app: ASGIFramework) -> ASGIFramework:
     async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "websocket":
             await send(WebsocketCloseEvent(type="websocket.close", code=1008, reason=None))
-        elif scope["type"] == "http" and not scope["http_version"].startswith("1."):
-            await send(HTTPResponseStartEvent(type="http.response.start", status=505, headers=[]))
-            await send(HTTPResponseBodyEvent(type="http.response.body", body=b"", more_body=False))
         else:
             await app(scope, receive, send)
 

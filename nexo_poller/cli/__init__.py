@@ -1,6 +1,5 @@
 """The command `nexo-poller`. Each subcommand is a module here, imported when it is called for."""
 
-import os
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -11,7 +10,6 @@ ON_A_FILE: Final = ("serve", "check", "migrate", "google", "schema", "test", "ne
 ON_A_JOB: Final = ("show", "run", "pause", "resume", "reset", "history", "cursor")
 ON_A_DAEMON: Final = ("list", *ON_A_JOB, "reload", "tail", "outbox", "dlq", "tools", "mcp")
 COMMANDS: Final = (*ON_A_FILE, *ON_A_DAEMON, "completion", "demo")
-STDOUT: Final = 1
 FAILED: Final = 1
 WRONG_USE: Final = 2
 
@@ -30,7 +28,6 @@ class LazyGroup(click.Group):
             click.echo(f"Error: {error.object!a} is no UTF-8", err=True)
             sys.exit(WRONG_USE)
         except OSError as error:  # click itself ends quietly where nobody reads on
-            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # or Python's last flush would fail once more, and say so
             click.echo(f"Error: {error}", err=True)
             sys.exit(FAILED)
 

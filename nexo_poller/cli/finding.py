@@ -1,5 +1,6 @@
 """Where the daemon is that a command speaks to, and its token: an option, the environment, or the file says so."""
 
+import errno
 import os
 import socket
 import stat
@@ -106,7 +107,7 @@ def _is_served(bind: UnixBind) -> bool:
     """Whether somebody listens there; a daemon that was killed leaves its socket behind."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(PROBE_SECS)
-        return probe.connect_ex(str(bind.path)) == 0
+        return probe.connect_ex(str(bind.path)) in (0, errno.EAGAIN)  # or there is a queue
 
 
 def _is_ours(bind: UnixBind) -> bool:

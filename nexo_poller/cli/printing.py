@@ -91,7 +91,7 @@ def stacked_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> 
 
 
 def _console() -> Console:
-    return Console(highlight=False, color_system=None if "NO_COLOR" in os.environ else "auto")
+    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def _width_needed(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:

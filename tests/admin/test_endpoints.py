@@ -407,6 +407,43 @@ async def test_a_body_that_is_not_understood_changes_nothing(tmp_path: Path, con
         assert (await admin.get("/admin/pollers/inbox"))["paused"] is False
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("POST", "/admin/pollers/inbox/pause", b'{"reason": "\\ud800x"}'),
+        ("POST", "/admin/pollers/inbox/pause", b'{"reason": "\xed\xa0\x80"}'),
+        ("POST", "/admin/pollers/inbox/pause", b'{"\\udfff": 1}'),
+        ("PUT", "/admin/pollers/inbox/cursor", b'{"text": "\\udfff"}'),
+        ("POST", "/admin/tools/pollers_run", b'{"agent_id": "\\ud800", "arguments": {"id": "inbox"}}'),
+        ("POST", "/admin/tools/pollers_show", b'{"agent_id": "ana", "arguments": {"id": ["\\ud800"]}}'),
+        ("POST", "/admin/session", b'{"token": "\\ud800"}'),
+    ],
+)
+async def test_half_of_a_surrogate_pair_is_refused_wherever_it_stands(
+    tmp_path: Path, method: str, path: str, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with admin_daemon(tmp_path) as admin:
+        said = await admin.refused(400, method, path, content=content, headers={"Content-Type": "application/json"})
+    assert "half of a surrogate pair" in said["error"]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_pair_of_surrogates_is_a_character(tmp_path: Path) -> None:
+    async with admin_daemon(tmp_path, job()) as admin:
+        escaped = b'{"reason": "\\ud83c\\udf75"}'
+        json = {"Content-Type": "application/json"}
+        await admin.ask("POST", "/admin/pollers/inbox/pause", content=escaped, headers=json)
+        assert "\N{TEACUP WITHOUT HANDLE}" in (await admin.get("/admin/pollers/inbox"))["pause_reason"]
+
+
+@pytest.mark.parametrize("reason", ["x" * 900_000, [["x" * 300_000] * 3]], ids=["text", "nested"])
+async def test_a_refusal_does_not_send_back_all_that_was_sent(tmp_path: Path, reason: Any) -> None:
+    async with admin_daemon(tmp_path) as admin:
+        said = await admin.refused(400, "POST", "/admin/pollers/inbox/pause", json={"reason": reason})
+    assert said["error"].startswith("the body is wrong: $.reason: ")
+    assert len(said["error"]) < 300
+
+
 async def test_an_error_that_nobody_foresaw_is_logged_and_not_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import h11
 import pytest
 import trio
-from admin_daemon import admin_daemon
+from admin_daemon import PAUSED, admin_daemon
 from daemon import Script, counting, job
 from event_clients import MORE_THAN_BUFFERS_HOLD, listeners, stalled_stream
 
@@ -20,6 +20,7 @@ from nexo_poller.config.binds import UnixBind
 from nexo_poller.config.model import AdminSettings
 
 KEY = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"  # and its first frame
 JSON = b"Host: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -89,6 +90,56 @@ async def test_headers_that_are_too_large_are_refused(tmp_path: Path) -> None:
             await client.send_all(b"POST /admin/pollers/inbox/run HTTP/1.1\r\n" + JSON + b"X: " + b"x" * 30_000)
             assert status_of(bytes(await client.receive_some())) == 431
         assert (await admin.get("/admin/pollers/inbox"))["fence"] == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [b"X: " + b"x" * 40_000, b"\r\n".join(b"X%d: %s" % (n, b"x" * 10) for n in range(1000))],
+    ids=["one", "many"],
+)
+async def test_headers_that_are_too_large_are_refused_though_they_come_in_one_piece(
+    tmp_path: Path, headers: bytes
+) -> None:
+    async with admin_daemon(tmp_path) as admin:
+        async with await admin.connect() as client:
+            await client.send_all(b"POST /admin/pollers/inbox/run HTTP/1.1\r\n" + JSON + headers + b"\r\n\r\n")
+            assert status_of(await received(client)) == 431
+        assert (await admin.get("/admin/pollers/inbox"))["fence"] == 0
+
+
+async def test_headers_up_to_the_limit_are_read(tmp_path: Path) -> None:
+    async with admin_daemon(tmp_path) as admin:
+        assert await admin.get("/admin/pollers", headers={"X": "x" * 16_000})
+
+
+async def test_a_body_whose_end_is_told_in_two_ways_is_refused_and_what_follows_is_no_request(tmp_path: Path) -> None:
+    both = b"Content-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    smuggled = b"POST /admin/pollers/inbox/run HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with admin_daemon(tmp_path, PAUSED) as admin:
+        async with await admin.connect() as client:
+            await client.send_all(b"POST /admin/pollers/inbox/pause HTTP/1.1\r\n" + JSON + both + smuggled)
+            answer = await received(client)
+            assert status_of(answer) == 400
+            assert answer.count(b"HTTP/1.1") == 1
+        assert (await admin.get("/admin/pollers/inbox"))["fence"] == 0
+
+
+async def test_http_2_is_not_spoken_and_so_holds_no_connection(tmp_path: Path) -> None:
+    async with admin_daemon(tmp_path) as admin, AsyncExitStack() as clients:
+        for _ in range(MAX_CONNECTIONS):
+            client = await clients.enter_async_context(await admin.connect())
+            await client.send_all(HTTP_2)
+            assert status_of(await received(client)) == 505
+        await admin.no_connections()
+        assert await admin.get("/healthz") == {"ok": True}
+
+
+async def test_who_offers_http_2_is_answered_over_http_1(tmp_path: Path) -> None:
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+    async with admin_daemon(tmp_path) as admin:
+        answer = await admin.client.get("/admin/pollers", headers=offer)
+    assert (answer.status_code, answer.http_version) == (200, "HTTP/1.1")
+    assert answer.json()[0]["id"] == "inbox"
 
 
 @pytest.mark.parametrize("path", ["/admin/pollers/inbox/run", "/healthz"])
@@ -197,7 +248,7 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body_has_asked_for_n
 @pytest.mark.parametrize(
     "request_bytes",
     [
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+        HTTP_2,
         b"GET /admin/pollers HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n" + KEY,
         b"GET /admin/pollers HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
         b"GET /admin/pollers HTTP/1.0\r\n\r\n",

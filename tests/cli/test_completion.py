@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import trio
 from command import nexo_poller
-from job_files import api_job
+from job_files import api_job, write_config
 from operating import command, on_the_path, operated
 from terminal import on_a_terminal
 
@@ -67,6 +67,11 @@ async def test_ids_come_from_the_daemon_that_the_line_names(tmp_path: Path) -> N
 def test_nothing_is_offered_and_nothing_said_where_no_daemon_answers(tmp_path: Path, address: str) -> None:
     env = {**asks("nexo-poller", "show", ""), "NEXO_POLLER_ADMIN": address}
     assert offered(nexo_poller(cwd=tmp_path, env=env)) == []
+
+
+def test_a_file_that_is_wrong_is_not_complained_of_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    write_config(tmp_path, admin={"bind": "here"})
+    assert offered(nexo_poller(cwd=tmp_path, env=asks("nexo-poller", "show", ""))) == []
 
 
 async def test_a_daemon_that_does_not_come_to_an_end_is_not_waited_for(tmp_path: Path) -> None:

@@ -63,7 +63,10 @@ async def test_a_socket_is_found_by_option_and_in_the_file_from_any_folder(tmp_p
         await command("list", "--config", "../config", cwd=elsewhere)
 
 
-async def test_a_socket_beside_the_database_is_found_without_a_word_and_a_dead_one_passed_over(tmp_path: Path) -> None:
+async def test_a_socket_beside_the_database_is_found_without_a_word_and_a_dead_one_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     async with serving(tmp_path, "--admin", "unix:./data/admin.sock") as daemon:
         assert [job["id"] for job in await daemon.json("list")] == ["inbox"]
         await daemon.daemon.ended_by(SIGKILL)

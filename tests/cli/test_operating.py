@@ -104,6 +104,9 @@ async def test_a_paused_job_does_not_tick_and_says_who_paused_it_and_why(tmp_pat
         shown = await daemon.json("show", "inbox")
         assert (shown["paused"], shown["pause_reason"]) == (True, f"{ME}: the shop moves")
         assert await daemon.json("pause", "news") == {"ok": True, "paused": True, "changed": True}
+        assert await daemon.says("pause", "news", "--reason", "too late") == (
+            "news was paused already, and keeps its reason\n"
+        )
         assert (await daemon.json("show", "news"))["pause_reason"] == ME
 
 
@@ -113,7 +116,8 @@ async def test_a_resumed_job_ticks_again(tmp_path: Path) -> None:
         assert await daemon.says("resume", "paused") == "paused goes on\n"
         await shop.asked_by("paused", 2)
         assert not (await daemon.json("show", "paused"))["paused"]
-        assert await daemon.json("resume", "paused") == {"ok": True, "paused": False, "changed": True}
+        assert await daemon.json("resume", "paused") == {"ok": True, "paused": False, "changed": False}
+        assert await daemon.says("resume", "paused") == "paused was not paused\n"
 
 
 async def test_a_run_ticks_a_paused_job_once_and_sends_what_it_finds(tmp_path: Path) -> None:

@@ -56,8 +56,9 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right
 
 
 def test_what_a_cell_says_cannot_speak_to_the_terminal_or_break_the_line() -> None:
-    (_, line) = plain_lines((Column("NOTE"),), [(Text("\x1b[2J\nnext [bold]"),)])
-    assert line == r"\x1b[2J\nnext [bold]"
+    evil = "\x1b[2J\nnext [bold]"
+    (_, *lines) = plain_lines((Column("NOTE"),), [(evil,), (Text(evil),)])
+    assert lines == [r"\x1b[2J\nnext [bold]"] * 2
 
 
 def test_moments_are_told_relative_to_now() -> None:

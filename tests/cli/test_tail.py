@@ -8,9 +8,9 @@ from signal import SIGINT, SIGTERM
 from typing import Any
 
 from command import NEXO_POLLER, Running, running
-from http_server import http_server
+from http_server import Response, http_server
 from job_files import api_job, orders, write_config
-from operating import SOCKET, Operated, operated
+from operating import SOCKET, Operated, command, operated
 
 Event = dict[str, Any]
 
@@ -83,6 +83,14 @@ async def test_the_end_of_the_daemon_is_one_line_and_exit_code_3(tmp_path: Path)
         assert await followed.process.wait() == 3
     assert followed.stderr.startswith(b"Error: no daemon answers at unix:admin.sock (as the file's `admin:` says): ")
     assert followed.stderr.count(b"\n") == 1
+
+
+async def test_a_stream_that_ends_well_is_the_end_of_the_daemon_too(tmp_path: Path) -> None:
+    ended = Response(body=b"retry: 2000\n\n: still here\n\n" + b'event: lost\ndata: {"at_ms": 0, "count": 3}\n\n')
+    async with http_server({"/admin/pollers/events": lambda _: ended}) as server:
+        followed = await command("tail", "--admin", server.url(""), cwd=tmp_path, status=3)
+    assert followed.stdout.split(maxsplit=1)[1] == "lost      3 events: this reader is too slow\n"
+    assert "it has ended the stream of events" in followed.stderr
 
 
 async def test_a_job_that_is_not_there_is_said_and_not_waited_for(tmp_path: Path) -> None:

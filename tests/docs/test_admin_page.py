@@ -19,7 +19,7 @@ from http_server import http_server
 from job_files import api_job, orders, write_config
 from ruamel.yaml import YAML
 
-from nexo_poller.admin import connection, events, incoming, limits, server
+from nexo_poller.admin import connection, events, http_1, incoming, limits, server
 from nexo_poller.admin.table import ROUTES
 from nexo_poller.runner.events import EventKind
 
@@ -140,7 +140,7 @@ def test_the_limits_are_the_ones_that_hold() -> None:
         f"within {limits.PATIENCE_SECS:g} s gets 503",
         f"there are {limits.STREAMS} event streams; of connections, {server.MAX_CONNECTIONS}.",
         f"{incoming.MAX_BODY_BYTES // 2**20} MiB at most and {incoming.BODY_SECS:g} s to come",
-        f"headers {server.HEADER_BYTES // 2**10} KiB and {server.IDLE_SECS:g} s",
+        f"headers {http_1.HEADER_BYTES // 2**10} KiB and {server.IDLE_SECS:g} s",
         f"does not read for {connection.WRITE_SECS:g} s",
         f"Every {events.HEARTBEAT_SECS:g} s without an event",
     ):
