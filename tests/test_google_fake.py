@@ -1,6 +1,7 @@
 """The fake Google of other tests, held against what Google documents."""
 
 import base64
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
@@ -205,3 +206,15 @@ async def test_faults_come_when_they_are_planned_and_may_echo_what_was_received(
         assert limited.json()["error"]["errors"][0]["reason"] == "userRateLimitExceeded"
         assert client.headers["Authorization"].removeprefix("Bearer ") in limited.text
         assert (await client.get(f"{GMAIL}/messages/{bad}")).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["ana@example.com", "1//refresh"])
+async def test_a_secret_in_the_log_fails_whichever_test_wrote_it(secret: str) -> None:
+    async def betray() -> None:
+        async with google_fake() as google:
+            account = google.account("ana@example.com")
+            told = next(text for text in (account.email, account.refresh_token) if secret in text)
+            logging.getLogger("credentials.audit").debug("canary %s", told)
+
+    with pytest.raises(AssertionError, match="canary"):
+        await betray()

@@ -14,6 +14,7 @@ from http_server import Request, Response, http_server
 
 from google_fake.agenda import Agenda
 from google_fake.discovery import Method, method_for
+from google_fake.eavesdropper import eavesdropping
 from google_fake.faults import Fault, OAuthRefusal, Refusal, json_response
 from google_fake.mailbox import Mailbox
 from google_fake.oauth import Grant, OAuth
@@ -282,9 +283,15 @@ def _play(method: str, account: Account, path: Mapping[str, str], query: Query, 
 
 @asynccontextmanager
 async def google_fake(clock: Clock = SYSTEM_CLOCK) -> AsyncIterator[GoogleFake]:
-    """A Google on a free port of 127.0.0.1 for as long as the block lasts; `clock` is what its tokens expire by."""
-    async with http_server() as server:
-        google = GoogleFake.offline(clock, server.url(""))
-        server.otherwise = google.handle
-        yield google
+    """A Google on a free port of 127.0.0.1 for as long as the block lasts; `clock` is what its tokens expire by.
+
+    The block fails if a token, a secret or an account was logged meanwhile.
+    """
+    with eavesdropping() as log:
+        async with http_server() as server:
+            google = GoogleFake.offline(clock, server.url(""))
+            server.otherwise = google.handle
+            yield google
     assert google.refused == [], google.refused
+    betrayed = log.betrayed([*google.secrets, *google.accounts])
+    assert betrayed == [], betrayed
