@@ -183,6 +183,11 @@ def test_a_sender_is_the_one_address_that_gmail_would_answer_to(header: str, add
     assert address_in(header) == address
 
 
+def test_an_address_in_an_encoded_word_is_a_name_and_no_address() -> None:
+    assert raw("From: =?utf-8?q?ana=40good=2Eexample?=").address == ""
+    assert raw("From: =?utf-8?q?x_=3Cana=40good=2Eexample=3E?=").address == ""
+
+
 def test_a_mail_with_two_senders_has_no_address_that_could_be_trusted() -> None:
     assert raw("From: ana@good.example\nFrom: thief@bad.example").address == ""
 

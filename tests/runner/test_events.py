@@ -24,7 +24,8 @@ SECRET: Final = "hush-hush"
 
 async def heard(events: AsyncIterator[RunnerEvent], count: int) -> list[tuple[str, Any]]:
     """The next events, by kind, each as JSON would have it."""
-    found = [await anext(events) for _ in range(count)]
+    with trio.fail_after(3600):  # of virtual time
+        found = [await anext(events) for _ in range(count)]
     return [(event.kind, json.loads(json.dumps(event.data))) for event in found]
 
 
