@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from quart import Blueprint, Response, request
+from quart.blueprints import BlueprintSetupState
 
 from nexo_poller.admin.access import Rules
 from nexo_poller.admin.endpoint import Endpoint, nothing_here
@@ -18,7 +19,7 @@ from nexo_poller.clock import SystemClock
 from nexo_poller.runner.runner import PollerRunner
 
 NAME: Final = "nexo_poller_admin"
-METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"]
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 THIS_MACHINE: Final = Rules()
 
 View = Callable[..., Awaitable[Response]]
@@ -40,7 +41,8 @@ def admin_blueprint(runner: PollerRunner, url_prefix: str = "", *, rules: Rules 
         name = _name(path)
         endpoints[f"{NAME}.{name}"] = endpoint
         add_view(blueprint, _rule(path), name, endpoint.answer)
-    add_view(blueprint, "/admin/<path:anything>", "nothing", nothing_here)
+    ours = "/" if url_prefix.strip("/") else "/admin/"  # what is beside it at the root may be of others
+    add_view(blueprint, f"{ours}<path:anything>", "nothing", nothing_here)
 
     @blueprint.before_request
     async def refuse() -> Response | None:
@@ -52,8 +54,20 @@ def admin_blueprint(runner: PollerRunner, url_prefix: str = "", *, rules: Rules 
 
 
 def add_view(blueprint: Blueprint, rule: str, name: str, view: View) -> None:
-    """Let `view` answer every method of a path, so that none of them gets around the guard."""
+    """Let `view` answer every method of a path, whatever it is called, so that none of them gets around the guard."""
     blueprint.add_url_rule(rule, name, view, methods=METHODS, provide_automatic_options=False)
+
+    @blueprint.record
+    def take_every_method(state: BlueprintSetupState) -> None:
+        for added in state.app.url_map.iter_rules(f"{state.name_prefix}.{state.name}.{name}".lstrip(".")):
+            added.methods = _EveryMethod(METHODS)
+
+
+class _EveryMethod(set[str]):
+    """Shown as the usual ones, for `quart routes` lists them; what is none of them is in it, too."""
+
+    def __contains__(self, method: object) -> bool:
+        return True
 
 
 def _by_path(routes: Iterable[Route]) -> Mapping[str, Mapping[str, Route]]:

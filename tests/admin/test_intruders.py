@@ -35,6 +35,15 @@ CHANGES: Final[Sequence[tuple[str, str, Any]]] = (
 LOOKS: Final[Sequence[tuple[str, str, Any]]] = tuple(
     ("GET", route.path.replace("{id}", "inbox"), None) for route in ROUTES if route.method == "GET"
 )
+NOWHERE: Final[Sequence[tuple[str, str, Any]]] = (
+    *(("GET", "/nope", None), ("POST", "/nope", {}), ("FOO", "/nope", None)),
+    *(
+        ("FOO", "/admin/pollers", None),
+        ("PROPFIND", "/", None),
+        ("BREW", "/healthz", None),
+        ("FOO", "/admin/nope", None),
+    ),
+)
 
 
 def test_every_endpoint_that_changes_something_is_tried_here() -> None:
@@ -82,7 +91,7 @@ async def untouched(tmp_path: Path, admin: AdminSettings | None = None) -> Async
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9091", "127.0.0.1.evil.example", ""])
 async def test_a_page_whose_name_was_made_to_point_here_gets_nothing(tmp_path: Path, host: str) -> None:
     async with untouched(tmp_path) as admin:
-        for method, path, body in (*CHANGES, *LOOKS, ("GET", "/nope", None), ("POST", "/nope", {})):
+        for method, path, body in (*CHANGES, *LOOKS, *NOWHERE):
             said = await admin.client.request(method, path, json=body, headers={"Host": host})
             assert said.status_code == 403, (method, path, said.text)
             assert "host" in said.json()["error"]
@@ -134,7 +143,7 @@ async def test_without_the_token_there_is_nothing_to_see_or_to_do(tmp_path: Path
     async with untouched(tmp_path, WITH_TOKEN) as admin:
         looks = [look for look in LOOKS if look[1].replace("inbox", "{id}") not in public]
         assert len(looks) > 8
-        for method, path, body in (*CHANGES, *looks, ("GET", "/nope", None)):
+        for method, path, body in (*CHANGES, *looks, *NOWHERE):
             said = await admin.client.request(method, path, json=body, headers=headers)
             assert said.status_code == 401, (method, path, said.text)
             assert said.headers["www-authenticate"] == "Bearer"

@@ -192,6 +192,37 @@ async def test_an_app_for_the_network_shows_it_no_admin_app_without_a_token(tmp_
         assert (await client.get("/")).text == "come in"
 
 
+@both_ways
+@pytest.mark.parametrize(
+    ("status", "method", "path"),
+    [
+        *((405, "FOO", "/ops/admin/pollers"), (405, "PROPFIND", "/ops/"), (405, "DELETE", "/ops/healthz")),
+        *((404, "GET", "/ops/nope"), (404, "FOO", "/ops/nope"), (404, "GET", "/ops/admin/nope")),
+    ],
+)
+async def test_below_the_prefix_whatever_is_asked_for_is_judged_and_refused_in_json(
+    tmp_path: Path, embedded: Embedded, status: int, method: str, path: str
+) -> None:
+    async with embedded(runner_of(tmp_path)) as client:
+        said = await client.request(method, path)
+        assert (said.status_code, said.json()["ok"]) == (status, False)
+        assert (await client.request(method, path, headers=EVIL)).status_code == 403
+        assert (await client.request(method, path.removeprefix("/ops"))).headers["content-type"].startswith("text/html")
+
+
+async def test_an_app_that_has_it_at_its_root_keeps_what_else_is_there(tmp_path: Path) -> None:
+    app = QuartTrio("shop")
+
+    @app.get("/<path:goods>")
+    async def show(goods: str) -> str:
+        return goods
+
+    app.register_blueprint(admin_blueprint(runner_of(tmp_path)))
+    async with served(app) as client:
+        assert (await client.get("/shoes/red")).text == "shoes/red"
+        assert (await client.get("/admin/nope")).json()["ok"] is False
+
+
 async def test_an_app_that_ends_lets_its_runner_finish_the_tick_under_way(tmp_path: Path) -> None:
     began = trio.Event()
 
