@@ -1,5 +1,7 @@
 """Options and fixtures for all tests. Its being here puts this folder on the path, so that subfolders can import from it."""
 
+import signal
+
 import pytest
 
 MUST_BE_NONE = ("skipped", "xfailed", "deselected")
@@ -9,6 +11,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("nexo_poller")
     group.addoption("--full", action="store_true", help="run the long campaigns in full instead of small and seeded")
     group.addoption("--complete", action="store_true", help="fail if a test was skipped, xfailed or deselected")
+
+
+def pytest_configure() -> None:
+    # a shell that runs us in the background has it ignored, and so would be whatever the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
