@@ -28,7 +28,8 @@ from nexo_poller.config.model import AdminSettings
 from nexo_poller.errors import AdminRefused
 from nexo_poller.store.rows import from_ms, to_ms
 
-SESSION_COOKIE: Final = "nexo_poller_session"
+COOKIE: Final = "nexo_poller_session"
+TELLS_TOKENS_APART: Final = 8  # hex digits: enough for the daemons of one host
 SESSION_LASTS: Final = timedelta(days=7)
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES: Final = frozenset({"same-origin", "none"})
@@ -49,6 +50,14 @@ class Rules:
     hosts: frozenset[str] = frozenset()
     any_address: bool = False
     token: str | None = field(default=None, repr=False)
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the cookie. Every port of a host gets it, and so each token has a name of its own.
+
+        It tells of the token no more than the cookie beside it does, which is a MAC with the same key.
+        """
+        return COOKIE if self.token is None else f"{COOKIE}_{_mac(self.token, 'name')[:TELLS_TOKENS_APART]}"
 
 
 @frozen(kw_only=True)
@@ -124,13 +133,13 @@ def is_token(candidate: str, token: str) -> bool:
 def new_session(token: str, now: datetime) -> str:
     """The value of a cookie that stands for the token for a week."""
     until_ms = to_ms(now + SESSION_LASTS)
-    return f"{until_ms}.{_mac(token, str(until_ms))}"
+    return f"{until_ms}.{_mac(token, f'session {until_ms}')}"
 
 
 def is_session(candidate: str, token: str, now: datetime) -> bool:
     """Whether `new_session` made this value with this token, not too long ago."""
     found = _SESSION.fullmatch(candidate)
-    if found is None or not hmac.compare_digest(found["mac"], _mac(token, found["until_ms"])):
+    if found is None or not hmac.compare_digest(found["mac"], _mac(token, f"session {found['until_ms']}")):
         return False
     until = from_ms(int(found["until_ms"]))
     return until is not None and now < until
@@ -173,9 +182,8 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
-def _mac(token: str, until_ms: str) -> str:
-    message = f"nexo_poller session {until_ms}".encode()
-    return hmac.new(token.encode(), message, hashlib.sha256).hexdigest()
+def _mac(token: str, words: str) -> str:
+    return hmac.new(token.encode(), f"nexo_poller {words}".encode(), hashlib.sha256).hexdigest()
 
 
 def _is_address(name: str) -> bool:

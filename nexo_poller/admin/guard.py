@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import evolve, frozen
 from quart import Response, request
 
-from nexo_poller.admin.access import SESSION_COOKIE, Refusal, Request, Rules, refusal
+from nexo_poller.admin.access import Refusal, Request, Rules, refusal
 from nexo_poller.admin.failures import Failure
 from nexo_poller.admin.outgoing import failure_response
 
@@ -33,11 +33,11 @@ class Guard:
         return failure_response(Failure(refused.status, refused.error, headers=headers))
 
     def _refusal(self, *, is_public: bool) -> Refusal | None:
-        return refusal(evolve(incoming(), is_public=is_public), self.rules, self.now())
+        return refusal(evolve(incoming(self.rules), is_public=is_public), self.rules, self.now())
 
 
-def incoming() -> Request:
-    """What the request that is being answered says of itself."""
+def incoming(rules: Rules) -> Request:
+    """What the request that is being answered says of itself, to a server with these rules."""
     headers, client = request.headers, request.scope.get("client")
     return Request(
         method=request.method,
@@ -48,5 +48,5 @@ def incoming() -> Request:
         origin=headers.get("Origin"),
         fetch_site=headers.get("Sec-Fetch-Site"),
         authorization=headers.get("Authorization"),
-        session=request.cookies.get(SESSION_COOKIE),
+        session=request.cookies.get(rules.session_cookie),
     )

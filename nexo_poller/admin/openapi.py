@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
-from nexo_poller.admin.access import SESSION_COOKIE, Rules
+from nexo_poller.admin.access import Rules
 from nexo_poller.admin.route import Route, Schema
 
 JSON: Final = "application/json"
@@ -16,10 +16,6 @@ FAILURE: Final[Schema] = {
     "type": "object",
     "properties": {"ok": {"const": False}, "error": {"type": "string"}},
     "required": ["ok", "error"],
-}
-WAYS_TO_SHOW_THE_TOKEN: Final = {
-    "token": {"type": "http", "scheme": "bearer"},
-    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
 }
 WORDS: Final = {
     400: "The request is wrong, or what it asked for failed",
@@ -56,7 +52,10 @@ def openapi(routes: Iterable[Route], root: str, rules: Rules) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {"Failure": FAILURE},
-            "securitySchemes": WAYS_TO_SHOW_THE_TOKEN,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": rules.session_cookie},
+            },
         },
     }
 
@@ -76,7 +75,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _security(route: Route, rules: Rules) -> list[dict[str, Any]]:
     """What a caller must bring, one of these; nothing, if there are none."""
-    return [] if route.is_public or rules.token is None else [{way: []} for way in WAYS_TO_SHOW_THE_TOKEN]
+    return [] if route.is_public or rules.token is None else [{"token": []}, {"session": []}]
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

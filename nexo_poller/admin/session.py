@@ -2,7 +2,7 @@
 
 from quart import Response, request
 
-from nexo_poller.admin.access import SESSION_COOKIE, SESSION_LASTS, is_token, new_session
+from nexo_poller.admin.access import SESSION_LASTS, is_token, new_session
 from nexo_poller.admin.failures import Failure
 from nexo_poller.admin.outgoing import json_response
 from nexo_poller.admin.route import Call
@@ -19,7 +19,7 @@ async def open_session(call: Call) -> Response:
     if not is_token(call.body["token"], call.rules.token):
         raise Failure(401, "this is not the token")
     response.set_cookie(
-        SESSION_COOKIE,
+        call.rules.session_cookie,
         new_session(call.rules.token, SystemClock().now()),
         max_age=SESSION_LASTS,
         path=request.path.removesuffix(PATH) + "/",

@@ -204,6 +204,14 @@ def test_a_session_cannot_be_made_longer_or_up(place: int, character: str) -> No
     assert not is_session(f"9{session}", TOKEN, NOW)
 
 
+def test_the_cookie_of_each_token_has_a_name_of_its_own_which_does_not_tell_the_token() -> None:
+    names = [Rules(token=token).session_cookie for token in (TOKEN, f"{TOKEN}x", None)]
+    assert len(set(names)) == 3
+    assert Rules(token=TOKEN, hosts=frozenset({"ops.example"})).session_cookie == names[0]
+    assert len(names[0].removeprefix("nexo_poller_session_")) == 8
+    assert not new_session(TOKEN, NOW).partition(".")[2].startswith(names[0][-8:])
+
+
 def test_a_wrong_authorization_is_not_mended_by_a_session() -> None:
     assert status(evolve(GET, authorization="Bearer x", session=new_session(TOKEN, NOW)), WITH_TOKEN) == 401
 

@@ -11,6 +11,7 @@ from admin_daemon import ANY_PORT, AdminDaemon, admin_daemon
 from daemon import job, text
 
 from nexo_poller import PollContext, TickAck
+from nexo_poller.admin.access import Rules
 from nexo_poller.admin.table import ROUTES
 from nexo_poller.broker import Event
 from nexo_poller.config.binds import UnixBind
@@ -18,6 +19,7 @@ from nexo_poller.config.model import AdminSettings, Settings
 from nexo_poller.errors import MessageRejected
 
 TOKEN: Final = "correct horse battery staple".replace(" ", "-")
+COOKIE: Final = Rules(token=TOKEN).session_cookie
 WITH_TOKEN: Final = AdminSettings(bind=ANY_PORT, token=TOKEN)
 KNOWN: Final = {"Authorization": f"Bearer {TOKEN}"}
 CHANGES: Final[Sequence[tuple[str, str, Any]]] = (
@@ -137,7 +139,7 @@ async def test_no_answer_invites_other_sites(tmp_path: Path) -> None:
     assert [name for answer in answers for name in answer.headers if name.startswith("access-control")] == []
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "nexo_poller_session=1.2"}])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=1.2"}])
 async def test_without_the_token_there_is_nothing_to_see_or_to_do(tmp_path: Path, headers: dict[str, str]) -> None:
     public = {route.path for route in ROUTES if route.is_public}
     async with untouched(tmp_path, WITH_TOKEN) as admin:
@@ -168,6 +170,21 @@ async def test_with_the_token_there_is_all_and_the_page_gets_a_cookie_for_it(tmp
     assert "SameSite=Strict" in cookie
     assert "Path=/;" in cookie
     assert TOKEN not in cookie
+
+
+async def test_a_browser_stays_with_two_daemons_of_one_host_that_have_different_tokens(tmp_path: Path) -> None:
+    other = AdminSettings(bind=ANY_PORT, token="another-token-of-16")
+    async with admin_daemon(tmp_path / "1", admin=WITH_TOKEN) as one, admin_daemon(tmp_path / "2", admin=other) as two:
+        for admin, token in ((one, TOKEN), (two, other.token)):
+            await admin.post("/admin/session", {"token": token})
+        both = {
+            "Cookie": "; ".join(
+                f"{name}={value}" for admin in (one, two) for name, value in admin.client.cookies.items()
+            )
+        }
+        for admin in (one, two):
+            admin.client.cookies.clear()
+            assert await admin.get("/admin/pollers", headers=both)
 
 
 async def test_health_needs_no_token_and_tells_nothing_else(tmp_path: Path) -> None:
