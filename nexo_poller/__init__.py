@@ -4,14 +4,10 @@ A job says what to poll, for whom, when, and where the result goes; a poller is 
 does the rest: schedules, leases, cursors, deliveries that are neither lost nor repeated, backoff, alerts.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from nexo_poller.breaker import Breaker
-from nexo_poller.broker import Broker, Event, Message
-from nexo_poller.broker.local import LocalBroker
 from nexo_poller.clock import Clock, SystemClock
-from nexo_poller.config.model import Config, GoogleAccount, JobSpec, ProviderSettings, RejectedJob, Settings
-from nexo_poller.credentials import Credentials
 from nexo_poller.errors import (
     BrokerError,
     BrokerUnavailable,
@@ -46,19 +42,24 @@ from nexo_poller.poller import (
     TickAck,
     TickMetrics,
 )
-from nexo_poller.runner.events import RunnerEvent
-from nexo_poller.runner.metrics import Metrics
-from nexo_poller.runner.outcome import DryRun, TickReport
-from nexo_poller.runner.prometheus import PrometheusMetrics
-from nexo_poller.runner.runner import PollerRunner
-from nexo_poller.runner.views import JobView
 from nexo_poller.schedule import At, Cron, Every, parse_schedule
-from nexo_poller.store import Batch, Store, StoreStatistics, TickRecord
-from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.tool import Tool
 
 if TYPE_CHECKING:
-    from nexo_poller.config.reading import load_config as load_config
+    from nexo_poller.breaker import Breaker
+    from nexo_poller.broker import Broker, Event, Message
+    from nexo_poller.broker.local import LocalBroker
+    from nexo_poller.config.model import Config, GoogleAccount, JobSpec, ProviderSettings, RejectedJob, Settings
+    from nexo_poller.config.reading import load_config
+    from nexo_poller.credentials import Credentials
+    from nexo_poller.runner.events import RunnerEvent
+    from nexo_poller.runner.metrics import Metrics
+    from nexo_poller.runner.outcome import DryRun, TickReport
+    from nexo_poller.runner.prometheus import PrometheusMetrics
+    from nexo_poller.runner.runner import PollerRunner
+    from nexo_poller.runner.views import JobView
+    from nexo_poller.store import Batch, Store, StoreStatistics, TickRecord
+    from nexo_poller.store.sqlite import SqliteStore
 
 __all__ = [
     "At",
@@ -126,10 +127,39 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """`load_config`, which brings the YAML half of the configuration along, when it is first asked for."""
-    if name != "load_config":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nexo_poller.config.reading import load_config
+# What runs jobs, and not what a poller is made of: a plugin, which may be started for every tick, waits for none of it.
+_HOMES: Final = {
+    "Batch": "nexo_poller.store",
+    "Breaker": "nexo_poller.breaker",
+    "Broker": "nexo_poller.broker",
+    "Config": "nexo_poller.config.model",
+    "Credentials": "nexo_poller.credentials",
+    "DryRun": "nexo_poller.runner.outcome",
+    "Event": "nexo_poller.broker",
+    "GoogleAccount": "nexo_poller.config.model",
+    "JobSpec": "nexo_poller.config.model",
+    "JobView": "nexo_poller.runner.views",
+    "LocalBroker": "nexo_poller.broker.local",
+    "Message": "nexo_poller.broker",
+    "Metrics": "nexo_poller.runner.metrics",
+    "PollerRunner": "nexo_poller.runner.runner",
+    "PrometheusMetrics": "nexo_poller.runner.prometheus",
+    "ProviderSettings": "nexo_poller.config.model",
+    "RejectedJob": "nexo_poller.config.model",
+    "RunnerEvent": "nexo_poller.runner.events",
+    "Settings": "nexo_poller.config.model",
+    "SqliteStore": "nexo_poller.store.sqlite",
+    "Store": "nexo_poller.store",
+    "StoreStatistics": "nexo_poller.store",
+    "TickRecord": "nexo_poller.store",
+    "TickReport": "nexo_poller.runner.outcome",
+    "load_config": "nexo_poller.config.reading",
+}
 
-    return load_config
+
+def __getattr__(name: str) -> Any:
+    """A name of the machine's, brought along when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from nexo_poller.config.crosscheck import check_accounts
 from nexo_poller.config.fields import fields_of, is_config_class
+from nexo_poller.config.job_config import structure_config
 from nexo_poller.config.jobs import ReadEntry
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.config.names import channel_problems
@@ -14,7 +15,6 @@ from nexo_poller.config.problems import Key, in_order, merged, placed, rebased
 from nexo_poller.config.provider_fault import provider_fault
 from nexo_poller.config.reading import Reading
 from nexo_poller.config.spelling import did_you_mean
-from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import Mask
 from nexo_poller.poller import Deliver, Poller
@@ -83,19 +83,6 @@ def bind_job(job: JobSpec, pollers: Pollers, config: Config, provided: Provided 
     if poller is None or problems:
         raise ConfigError(*problems)
     return BoundJob(job, poller, typed)
-
-
-def structure_config(config: Mapping[str, Any], poller: Poller[C]) -> C:
-    """A job's `config` as its poller wants it. Raises `ConfigError` with every problem; keys are relative to `config`."""
-    try:
-        typed = structure(config, poller.config_type)
-        poller.validate(typed)
-    except ConfigError:
-        raise
-    except Exception as error:  # a poller's code is somebody else's, and its mistake must not stop the other jobs
-        what = f"the kind '{poller.kind}' failed to check this config: {type(error).__name__}: {error}"
-        raise ConfigError(Problem(what=what, remedy="report it to the author of the kind")) from error
-    return typed
 
 
 def provider_of(job: JobSpec, pollers: Pollers) -> str | None:

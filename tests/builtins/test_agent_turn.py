@@ -7,7 +7,7 @@ from attrs import define, field
 from ticking import DELIVER, NOON, RecordingHost, bench
 
 from nexo_poller.builtins.agent_turn import AgentTurnPoller, clean_language
-from nexo_poller.config.binding import structure_config
+from nexo_poller.config.job_config import structure_config
 from nexo_poller.errors import ConfigError, PermanentError, Problem
 from nexo_poller.poller import Deliver, LlmInvokeRequest, LlmInvokeResponse, OutboundDelivery, TickMetrics
 

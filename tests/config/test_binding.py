@@ -6,7 +6,8 @@ from attrs import frozen
 from config_folders import KINDS
 from poller_files import GOOD_CONFIG, PAGES, PagesConfig, PagesPoller, job, jobs, reading, told
 
-from nexo_poller.config.binding import Provided, bind_jobs, check_reading, structure_config
+from nexo_poller.config.binding import Provided, bind_jobs, check_reading
+from nexo_poller.config.job_config import structure_config
 from nexo_poller.config.model import Config, JobSpec, ProviderSettings
 from nexo_poller.errors import ConfigError
 from nexo_poller.poller import Deliver, Poller
