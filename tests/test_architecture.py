@@ -26,7 +26,7 @@ FLOORS: Final = (
     {FRONT_DOOR},
     {"shapes"},
     {"runner"},
-    {"builtins", "channels", "kinds"},
+    {"builtins", "channels", "kinds", "plugins"},
     {"google", "llm"},
     {"host", "http"},
     {"store", "event"},

@@ -1,0 +1,1 @@
+"""Pollers in processes of their own: programs in any language, spoken to over stdio or a broker."""
