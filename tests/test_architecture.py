@@ -32,7 +32,19 @@ FLOORS: Final = (
     {"store", "event"},
     {"broker"},
     {
-        *("alerts", "audit", "backoff", "breaker", "clock", "config", "credentials", "cron", "daylight", "dotted"),
+        *(
+            "ack",
+            "alerts",
+            "audit",
+            "backoff",
+            "breaker",
+            "clock",
+            "config",
+            "credentials",
+            "cron",
+            "daylight",
+            "dotted",
+        ),
         *("errors", "failures"),
         *(
             "masking",

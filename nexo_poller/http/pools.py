@@ -17,6 +17,7 @@ from nexo_poller.http.view import View, ViewTransport
 MAX_BODY_BYTES = 10 * 2**20
 REQUEST_TIMEOUT = timedelta(seconds=30)
 SYSTEM_CLOCK = SystemClock()
+LIMITS_IN_CONFIG = ("allow_private_networks", "max_body_bytes")
 
 
 @define(eq=False, kw_only=True)
@@ -49,6 +50,22 @@ class HttpPools:
         stays (O5). `ssl_context` replaces httpx's own, which trusts certifi's authorities, or those that the
         environment's SSL_CERT_FILE and SSL_CERT_DIR name. `clock` is what dates in Retry-After are compared with.
         """
+        pools = cls.opened(clock=clock, transport=transport, ssl_context=ssl_context, request_timeout=request_timeout)
+        try:
+            yield pools
+        finally:
+            await pools.aclose()
+
+    @classmethod
+    def opened(
+        cls,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        transport: httpx.AsyncBaseTransport | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        request_timeout: timedelta = REQUEST_TIMEOUT,
+    ) -> "HttpPools":
+        """The same without a block, for who cannot wait at the place where they are first needed: `aclose` them."""
         if transport:
             public = private = transport
         else:
@@ -58,18 +75,23 @@ class HttpPools:
             ssl_context = ssl_context or httpx.create_ssl_context()
             public = PoolTransport.guarded_by(public_only, ssl_context)
             private = PoolTransport.guarded_by(private_too, ssl_context)
-        try:
-            yield cls(
-                public=public,
-                private=private,
-                hosts=Hosts(),
-                clock=clock,
-                request_timeout=request_timeout,
-                own_headers=httpx.Headers({"User-Agent": user_agent(), "Accept-Encoding": "gzip, identity"}),
-            )
-        finally:
-            await public.aclose()
-            await private.aclose()
+        return cls(
+            public=public,
+            private=private,
+            hosts=Hosts(),
+            clock=clock,
+            request_timeout=request_timeout,
+            own_headers=httpx.Headers({"User-Agent": user_agent(), "Accept-Encoding": "gzip, identity"}),
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._public.aclose()
+        await self._private.aclose()
+
+    def client_for(self, config: object) -> httpx.AsyncClient:
+        """A client with the limits that a job's typed `config` sets, if it has such fields."""
+        return self.client(**{name: getattr(config, name) for name in LIMITS_IN_CONFIG if hasattr(config, name)})
 
     def client(
         self, *, allow_private_networks: bool = False, max_body_bytes: int = MAX_BODY_BYTES

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from nexo_poller.llm.providers import Providers
 
 NO_FENCE: Final = 0  # that of a run which will not be committed
-LIMITS_IN_CONFIG: Final = ("allow_private_networks", "max_body_bytes")
 Follow = Callable[[Claim, Outcome], Step]
 
 log = logging.getLogger(__name__)
@@ -245,7 +244,5 @@ class Ticker:
     def _open_http(self) -> "httpx.AsyncClient":
         """One client for all ticks of the job, so that a host's hold on it is its own (R6)."""
         if self._http is None:
-            config = self.bound.config
-            limits = {name: getattr(config, name) for name in LIMITS_IN_CONFIG if hasattr(config, name)}
-            self._http = self.machine.http.client(**limits)
+            self._http = self.machine.http.client_for(self.bound.config)
         return self._http
