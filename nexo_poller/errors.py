@@ -14,7 +14,8 @@ NexoPollerError
 ├── BrokerError
 │   ├── MessageRejected      this one message was refused: counts as an attempt
 │   └── BrokerUnavailable    nothing was said of the message: does not count
-│       └── Unrouted         nobody subscribes to its topic
+│       ├── Unrouted         nobody subscribes to its topic
+│       └── NoAnswer         somebody was asked, and did not answer in time
 ├── AdminRefused             the admin server cannot listen there, or must not
 ├── JobUnknown               no such job in the running configuration
 ├── JobRefused               the job cannot do that now: fired, already running by hand, rejected
@@ -153,6 +154,14 @@ class Unrouted(BrokerUnavailable):
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"nobody subscribes to '{topic}' (add it under `channels:`, or subscribe to it)")
+        self.topic = topic
+
+
+class NoAnswer(BrokerUnavailable):
+    """Whoever answers on the topic, if anybody does, has not answered in time; it may still be at work."""
+
+    def __init__(self, topic: str, timeout: timedelta) -> None:
+        super().__init__(f"no answer came from '{topic}' within {timeout.total_seconds():g} s")
         self.topic = topic
 
 

@@ -79,6 +79,7 @@ LOADED_WHEN_USED: Final = (
         "ruamel",
         "apprise",
         "nats",
+        "trio_asyncio",
         "jsonschema",
     ),
     *("anthropic", "authlib", "httpx2", "openai"),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -41,6 +41,7 @@ class Event:
 
 
 Handler = Callable[[Event], Awaitable[None]]
+Responder = Callable[[bytes], Awaitable[bytes]]
 
 
 class Broker(Protocol):
@@ -65,6 +66,24 @@ class Broker(Protocol):
 
     def handle(self, pattern: str, handler: Handler) -> AbstractAsyncContextManager[None]:
         """Inside the block `handler` is called for every matching event; its return acknowledges it."""
+        ...
+
+    async def request(self, topic: str, body: bytes, timeout: timedelta) -> bytes:
+        """Ask whoever answers on `topic`; returns the answer. Nothing of it is kept, or asked again.
+
+        Raises:
+            Unrouted: nobody answers there.
+            NoAnswer: none came in time, though somebody may be at work on it.
+            BrokerUnavailable: it is not known whether anybody was asked, or the one who was failed.
+        """
+        ...
+
+    def answering(self, pattern: str, responder: Responder) -> AbstractAsyncContextManager[None]:
+        """Inside the block `responder` makes the answer to every request on a topic that matches.
+
+        Requests that come at once are answered side by side. Where several answer on a topic, one of them is asked. A
+        responder that raises leaves its caller with `BrokerUnavailable`, and the error in the log.
+        """
         ...
 
     async def changed(self) -> None:

@@ -9,22 +9,24 @@ and wins. A stream is a handler too, which returns when the reader asks for the 
 Leaving a subscription's block cancels its calls and waits until they are gone; what they had is not acknowledged.
 """
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any
 
 import trio
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 from trio.abc import ReceiveChannel
 
-from nexo_poller.broker import Event, Handler, Message
+from nexo_poller.broker import Event, Handler, Message, Responder
+from nexo_poller.broker.calls import Callee
 from nexo_poller.broker.streams import EventStream
 from nexo_poller.broker.subjects import Pattern
-from nexo_poller.errors import BrokerError, BrokerUnavailable, MessageRejected, Unrouted
+from nexo_poller.errors import BrokerError, BrokerUnavailable, MessageRejected, NoAnswer, Unrouted
 from nexo_poller.failures import leaves
 
-E = TypeVar("E", bound=Exception)
+log = logging.getLogger(__name__)
 
 
 @define(eq=False)
@@ -32,6 +34,7 @@ class LocalBroker:
     """A `Broker` for one process and one trio run."""
 
     _subscriptions: "list[Subscription]" = Factory(list)
+    _answering: "list[Answering]" = Factory(list)
     _followers: trio.lowlevel.ParkingLot = Factory(trio.lowlevel.ParkingLot)
 
     async def publish(self, message: Message) -> None:
@@ -59,14 +62,14 @@ class LocalBroker:
 
         It gets an event of its own, which it may change. Raises `ValueError` if `pattern` is none.
         """
-        subscription = Subscription(Pattern(pattern), handler)
+        subscription = Subscription(Pattern(pattern), Callee(handler))
         self._subscriptions.append(subscription)
         self._followers.unpark_all()
         try:
             yield
         finally:
             self._subscriptions.remove(subscription)
-            await subscription.stop()
+            await subscription.handler.stop()
 
     @asynccontextmanager
     async def subscribe(self, pattern: str) -> AsyncIterator[ReceiveChannel[Event]]:
@@ -82,72 +85,85 @@ class LocalBroker:
             finally:
                 stream.close()
 
+    async def request(self, topic: str, body: bytes, timeout: timedelta) -> bytes:
+        """The answer of the one who has answered on `topic` for the longest, which works in the caller's task.
+
+        Raises:
+            Unrouted: nobody answers there.
+            NoAnswer: it took longer than `timeout`, and was cancelled.
+            BrokerUnavailable: the responder raised, or its block was left meanwhile.
+        """
+        await trio.lowlevel.checkpoint()
+        answering = next((one for one in self._answering if one.pattern.matches(topic)), None)
+        if answering is None:
+            raise Unrouted(topic)
+        with trio.move_on_after(timeout.total_seconds()):
+            return await _answer(answering.responder, body)
+        raise NoAnswer(topic, timeout)
+
+    @asynccontextmanager
+    async def answering(self, pattern: str, responder: Responder) -> AsyncIterator[None]:
+        """Inside the block `responder` makes the answer to every request on a topic that matches.
+
+        Leaving it cancels the answers under way. Raises `ValueError` if `pattern` is none.
+        """
+        answering = Answering(Pattern(pattern), Callee(responder))
+        self._answering.append(answering)
+        try:
+            yield
+        finally:
+            self._answering.remove(answering)
+            await answering.responder.stop()
+
     async def changed(self) -> None:
         """Return at the next subscription."""
         await self._followers.park()
 
 
-@define(eq=False)
-class Call:
-    """A handler at work."""
-
-    _scope: trio.CancelScope = Factory(trio.CancelScope)
-    _gone: trio.Event = Factory(trio.Event)
-
-    async def run(self, handler: Handler, event: Event) -> None:
-        """Call `handler`; raises `BrokerUnavailable` if it was stopped before it returned."""
-        try:
-            with self._scope:
-                await handler(event)
-        finally:
-            self._gone.set()
-        if self._scope.cancelled_caught:
-            raise BrokerUnavailable("a subscriber left before it was done with the message")
-
-    async def stop(self) -> None:
-        """Cancel the handler; return once it is gone."""
-        self._scope.cancel()
-        await self._gone.wait()
-
-
-@define(eq=False)
+@frozen
 class Subscription:
-    """A handler, what it wants, and its calls under way."""
+    """A handler, and what it wants."""
 
     pattern: Pattern
-    handler: Handler
-    _calls: set[Call] = Factory(set)
-
-    async def call(self, event: Event) -> None:
-        """Call the handler, in the caller's task; raises what it raises, or as `Call.run`."""
-        call = Call()
-        self._calls.add(call)
-        try:
-            await call.run(self.handler, event)
-        finally:
-            self._calls.remove(call)
-
-    async def stop(self) -> None:
-        """Stop all calls."""
-        async with trio.open_nursery() as nursery:
-            for call in self._calls:
-                nursery.start_soon(call.stop)
+    handler: Callee[Event, None]
 
     def refusal(self, error: Exception) -> MessageRejected:
         """What an exception of the handler says of the message."""
-        name = getattr(self.handler, "__qualname__", type(self.handler).__name__)
-        refusal = MessageRejected(f"handler '{name}': {type(error).__name__}: {error}")
+        refusal = MessageRejected(f"handler '{name_of(self.handler)}': {type(error).__name__}: {error}")
         refusal.__cause__ = error
         return refusal
 
 
+@frozen
+class Answering:
+    """A responder, and what it answers."""
+
+    pattern: Pattern
+    responder: Callee[bytes, bytes]
+
+
+def name_of(callee: Callee[Any, Any]) -> str:
+    """What errors and logs call it."""
+    return str(getattr(callee.function, "__qualname__", type(callee.function).__name__))
+
+
 async def _call(subscription: Subscription, message: Message, failures: list[BrokerError]) -> None:
     try:
-        await subscription.call(Event.from_json(message.body))
+        await subscription.handler.call(Event.from_json(message.body))
     except* BrokerError as raised:
         failures.extend(leaf for leaf in leaves(raised) if isinstance(leaf, BrokerError))
     except* Exception as raised:  # noqa: BLE001 - a handler may raise anything, and all of it counts (M4)
         failures.extend(subscription.refusal(leaf) for leaf in leaves(raised) if isinstance(leaf, Exception))
+
+
+async def _answer(responder: Callee[bytes, bytes], body: bytes) -> bytes:
+    try:
+        return await responder.call(body)
+    except BrokerUnavailable:
+        raise
+    except Exception as error:
+        log.exception("the responder '%s' failed", name_of(responder))
+        raise BrokerUnavailable(f"whoever was asked failed: {type(error).__name__}") from error
 
 
 def verdict(failures: Sequence[BrokerError]) -> BrokerError:

@@ -5,16 +5,18 @@ depends on which. `deliver` publishes as the relay does, until the message is ac
 """
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 import trio
 
 from nexo_poller.broker import Broker, Event, Message
-from nexo_poller.errors import BrokerUnavailable, MessageRejected
+from nexo_poller.errors import BrokerUnavailable, MessageRejected, NoAnswer, Unrouted
 from nexo_poller.event import event_json
 
+PATIENCE = timedelta(seconds=10)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -147,3 +149,118 @@ async def test_whoever_waits_for_a_change_hears_of_a_subscription(broker: Broker
 async def _subscribed(broker: Broker, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
     async with broker.handle("plugin.outbound.>", Inbox()):
         task_status.started()
+
+
+async def shouts(body: bytes) -> bytes:
+    return body.upper()
+
+
+async def test_a_request_brings_the_answer_of_whoever_matches(broker: Broker) -> None:
+    async with broker.answering("plugin.poller.*.tick", shouts):
+        assert await broker.request("plugin.poller.jira.tick", b"one", PATIENCE) == b"ONE"
+        with pytest.raises(Unrouted, match=r"plugin\.poller\.jira\.tools"):
+            await broker.request("plugin.poller.jira.tools", b"one", PATIENCE)
+    with pytest.raises(Unrouted):
+        await broker.request("plugin.poller.jira.tick", b"one", PATIENCE)
+
+
+async def test_requests_are_answered_side_by_side_each_with_its_own(broker: Broker) -> None:
+    answers, both = dict[bytes, bytes](), trio.Event()
+
+    async def waits_for_the_other(body: bytes) -> bytes:
+        if body == b"first":
+            await both.wait()
+        both.set()
+        return await shouts(body)
+
+    async def ask(body: bytes) -> None:
+        answers[body] = await broker.request("a.b", body, PATIENCE)
+
+    async with broker.answering("a.b", waits_for_the_other), trio.open_nursery() as nursery:
+        nursery.start_soon(ask, b"first")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, b"second")
+    assert answers == {b"first": b"FIRST", b"second": b"SECOND"}
+
+
+async def test_of_several_who_could_answer_one_is_asked(broker: Broker) -> None:
+    asked = list[bytes]()
+
+    async def answer(body: bytes) -> bytes:
+        asked.append(body)
+        return body
+
+    async with broker.answering("a.*", answer), broker.answering("a.*", answer):
+        for n in range(10):
+            assert await broker.request("a.b", b"%d" % n, PATIENCE) == b"%d" % n
+    assert asked == [b"%d" % n for n in range(10)]
+
+
+async def test_an_answer_that_does_not_come_in_time_is_given_up(broker: Broker) -> None:
+    async def hangs(_: bytes) -> bytes:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with broker.answering("a.b", hangs):
+        with pytest.raises(NoAnswer, match=r"no answer came from 'a\.b' within 0\.05 s"):
+            await broker.request("a.b", b"", timedelta(seconds=0.05))
+
+
+async def test_a_responder_that_fails_says_so_at_once_and_goes_on(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answers_numbers(body: bytes) -> bytes:
+        return b"%d" % (int(body) + 1)
+
+    async with broker.answering("a.b", answers_numbers):
+        with pytest.raises(BrokerUnavailable, match="whoever was asked failed: ValueError") as caught:
+            await broker.request("a.b", b"two", PATIENCE)
+        assert not isinstance(caught.value, Unrouted | NoAnswer)
+        assert "answers_numbers" in caplog.text
+        assert await broker.request("a.b", b"2", PATIENCE) == b"3"
+
+
+async def test_leaving_a_responder_s_block_ends_its_answers_first(broker: Broker) -> None:
+    ended = trio.Event()
+
+    async def hangs(_: bytes) -> bytes:
+        started.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async def ask() -> None:
+        with pytest.raises(BrokerUnavailable):
+            await broker.request("a.b", b"", timedelta(seconds=1))
+
+    started = trio.Event()
+    async with trio.open_nursery() as nursery:
+        async with broker.answering("a.b", hangs):
+            nursery.start_soon(ask)
+            await started.wait()
+        assert ended.is_set()
+
+
+async def test_a_request_that_is_cancelled_leaves_the_broker_well(broker: Broker) -> None:
+    started = trio.Event()
+
+    async def hangs_once(body: bytes) -> bytes:
+        if not started.is_set():
+            started.set()
+            await trio.sleep_forever()
+        return body
+
+    async with broker.answering("a.b", hangs_once):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(broker.request, "a.b", b"", PATIENCE)
+            await started.wait()
+            nursery.cancel_scope.cancel()
+        assert await broker.request("a.b", b"again", PATIENCE) == b"again"
+
+
+async def test_a_pattern_that_is_none_is_refused_by_whoever_would_answer(broker: Broker) -> None:
+    with pytest.raises(ValueError, match="empty token"):
+        async with broker.answering("a..b", shouts):
+            pass
