@@ -3,6 +3,7 @@
 NexoPollerError
 ├── TickError                a poller ends its tick with one of these
 │   ├── TransientError       try again later: backs off and counts
+│   │   └── PluginPollerForwardError   a plugin did not reply to a tick, or not with what a reply may be
 │   └── PermanentError       do not try again: pauses the job
 │       ├── ConfigError      the file or a job's `config` is wrong; carries every problem found
 │       └── CredentialsMissing
@@ -17,6 +18,7 @@ NexoPollerError
 │       ├── Unrouted         nobody subscribes to its topic
 │       └── NoAnswer         somebody was asked, and did not answer in time
 ├── AdminRefused             the admin server cannot listen there, or must not
+├── PollerRouteRegistrationError   two plugins own one kind
 ├── JobUnknown               no such job in the running configuration
 ├── JobRefused               the job cannot do that now: fired, already running by hand, rejected
 └── ToolError                a call of a tool came to nothing; written for the model that called
@@ -48,6 +50,18 @@ class TransientError(TickError):
         if retry_after is not None and not isinstance(retry_after, timedelta):
             raise TypeError(f"retry_after is a timedelta or None, not {type(retry_after).__name__}")
         self.retry_after = retry_after
+
+
+class PluginPollerForwardError(TransientError):
+    """A plugin did not reply to a tick, or not with what a reply may be.
+
+    `member` names what in the reply was wrong (`result.next_cursor`), if it was a member.
+    """
+
+    def __init__(self, plugin_id: str, what: str, *, member: str | None = None) -> None:
+        super().__init__(f"plugin '{plugin_id}': {what}")
+        self.plugin_id = plugin_id
+        self.member = member
 
 
 class PermanentError(TickError):
@@ -167,6 +181,16 @@ class NoAnswer(BrokerUnavailable):
 
 class AdminRefused(NexoPollerError):
     """The admin server cannot listen where it is told to, or must not; the message says why and what to do."""
+
+
+class PollerRouteRegistrationError(NexoPollerError):
+    """A plugin wants a kind that another one, its `owner`, has already. Nothing was registered."""
+
+    def __init__(self, kind: str, plugin_id: str, owner: str) -> None:
+        super().__init__(f"the kind '{kind}' of plugin '{plugin_id}' is owned by plugin '{owner}' already")
+        self.kind = kind
+        self.plugin_id = plugin_id
+        self.owner = owner
 
 
 class JobUnknown(NexoPollerError, LookupError):
