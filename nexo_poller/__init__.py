@@ -22,6 +22,8 @@ from nexo_poller.errors import (
     NexoPollerError,
     NoAnswer,
     PermanentError,
+    PluginPollerForwardError,
+    PollerRouteRegistrationError,
     Problem,
     StoreError,
     StoreRefused,
@@ -50,7 +52,16 @@ if TYPE_CHECKING:
     from nexo_poller.breaker import Breaker
     from nexo_poller.broker import Broker, Event, Message
     from nexo_poller.broker.local import LocalBroker
-    from nexo_poller.config.model import Config, GoogleAccount, JobSpec, ProviderSettings, RejectedJob, Settings
+    from nexo_poller.config.model import (
+        BrokerSettings,
+        Config,
+        GoogleAccount,
+        JobSpec,
+        ProviderSettings,
+        RejectedJob,
+        Settings,
+    )
+    from nexo_poller.config.plugins import PluginManifest
     from nexo_poller.config.reading import load_config
     from nexo_poller.credentials import Credentials
     from nexo_poller.runner.events import RunnerEvent
@@ -68,6 +79,7 @@ __all__ = [
     "Breaker",
     "Broker",
     "BrokerError",
+    "BrokerSettings",
     "BrokerUnavailable",
     "Clock",
     "Config",
@@ -98,9 +110,12 @@ __all__ = [
     "NoAnswer",
     "OutboundDelivery",
     "PermanentError",
+    "PluginManifest",
+    "PluginPollerForwardError",
     "PollContext",
     "Poller",
     "PollerHost",
+    "PollerRouteRegistrationError",
     "PollerRunner",
     "Problem",
     "PrometheusMetrics",
@@ -134,6 +149,7 @@ _HOMES: Final = {
     "Batch": "nexo_poller.store",
     "Breaker": "nexo_poller.breaker",
     "Broker": "nexo_poller.broker",
+    "BrokerSettings": "nexo_poller.config.model",
     "Config": "nexo_poller.config.model",
     "Credentials": "nexo_poller.credentials",
     "DryRun": "nexo_poller.runner.outcome",
@@ -144,6 +160,7 @@ _HOMES: Final = {
     "LocalBroker": "nexo_poller.broker.local",
     "Message": "nexo_poller.broker",
     "Metrics": "nexo_poller.runner.metrics",
+    "PluginManifest": "nexo_poller.config.plugins",
     "PollerRunner": "nexo_poller.runner.runner",
     "PrometheusMetrics": "nexo_poller.runner.prometheus",
     "ProviderSettings": "nexo_poller.config.model",

@@ -9,6 +9,7 @@ from attrs import Factory, field, frozen
 from attrs.validators import ge, gt, le
 
 from nexo_poller.config.binds import Bind, TcpBind
+from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.config.problems import Where, nowhere
 from nexo_poller.errors import Problem
 from nexo_poller.poller import Deliver
@@ -85,6 +86,15 @@ class AdminSettings:
 
 
 @frozen(kw_only=True)
+class BrokerSettings:
+    """The section `broker:`. Without a file of its NKey, a client shows nothing to the server at `url`."""
+
+    type: Literal["local", "nats"] = "local"
+    url: str = field(default="nats://127.0.0.1:4222", repr=False)
+    nkey_file: Path | None = None
+
+
+@frozen(kw_only=True)
 class GoogleAccount:
     """A Google account, which one agent acts for.
 
@@ -131,7 +141,7 @@ class Config:
 
     `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that there is no such
     section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink; `providers` a name to a provider of
-    language models. `secrets` are the values that came from `${…}`, keys and Google accounts, and must be masked
+    language models. `plugins` are in the order of their ids, and no two own a kind. `secrets` are the values that came from `${…}`, keys and Google accounts, and must be masked
     wherever text leaves. `fingerprint` is the sha256, in hex, of what this was read from; "" if that is no file.
     """
 
@@ -143,6 +153,8 @@ class Config:
     channels: Mapping[str, str] = Factory(dict)
     google_accounts: tuple[GoogleAccount, ...] = ()
     providers: Mapping[str, ProviderSettings] = Factory(dict)
+    broker: BrokerSettings = BrokerSettings()
+    plugins: tuple[PluginManifest, ...] = ()
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     warnings: tuple[Problem, ...] = ()
     where: Where = field(default=nowhere, eq=False, repr=False)
