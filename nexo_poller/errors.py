@@ -3,7 +3,8 @@
 NexoPollerError
 ├── TickError                a poller ends its tick with one of these
 │   ├── TransientError       try again later: backs off and counts
-│   │   └── PluginPollerForwardError   a plugin did not reply to a tick, or not with what a reply may be
+│   │   ├── PluginPollerForwardError   a plugin did not reply to a tick, or not with what a reply may be
+│   │   └── MethodNotFound             a plugin was asked, or asked, for what the other end does not know
 │   └── PermanentError       do not try again: pauses the job
 │       ├── ConfigError      the file or a job's `config` is wrong; carries every problem found
 │       └── CredentialsMissing
@@ -62,6 +63,10 @@ class PluginPollerForwardError(TransientError):
         super().__init__(f"plugin '{plugin_id}': {what}")
         self.plugin_id = plugin_id
         self.member = member
+
+
+class MethodNotFound(TransientError):
+    """There is no such method at the other end of the wire between a daemon and a plugin."""
 
 
 class PermanentError(TickError):

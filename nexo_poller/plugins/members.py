@@ -78,6 +78,12 @@ class Members:
             Members.of(f"{path}[{n}]", item) for n, item in enumerate(_typed(path, self.values[name], list, "an array"))
         ]
 
+    def texts(self, name: str) -> list[str]:
+        """An array of strings."""
+        path = self.path_of(name)
+        items = _typed(path, self.values.get(name), list, "an array")
+        return [_typed(f"{path}[{n}]", item, str, "a string") for n, item in enumerate(items)]
+
     def path_of(self, name: str) -> str:
         """How errors call a member."""
         return f"{self.path}.{name}"

@@ -23,6 +23,7 @@ from nexo_poller.errors import (
     ConfigError,
     CredentialsMissing,
     HostError,
+    MethodNotFound,
     PermanentError,
     PluginPollerForwardError,
     TransientError,
@@ -236,16 +237,17 @@ def error_of(error: object, plugin_id: str) -> Exception:
         return PluginPollerForwardError(plugin_id, str(wrong), member=wrong.member)
     data = members.values.get("data")
     match code:
-        case Code.TRANSIENT:
-            return TransientError(message, retry_after=_retry_after(data))
         case Code.PERMANENT:
             return _permanent(message, data)
         case Code.BAD_CONFIG:
             return ConfigError(message)
+        case Code.TRANSIENT:
+            return TransientError(message, retry_after=_retry_after(data))
         case Code.HOST_REFUSED:
             return TransientError(f"{HostError.__name__}: {message}")  # in the words of `classify`
         case _:
-            return TransientError(f"plugin '{plugin_id}' answered with code {code}: {message}")
+            type_ = MethodNotFound if code == Code.METHOD_NOT_FOUND else TransientError
+            return type_(f"plugin '{plugin_id}' answered with code {code}: {message}")
 
 
 def code_of(error: Exception) -> Code:
@@ -257,6 +259,8 @@ def code_of(error: Exception) -> Code:
             return Code.PERMANENT
         case HostError():
             return Code.HOST_REFUSED
+        case MethodNotFound():
+            return Code.METHOD_NOT_FOUND
         case _:
             return Code.TRANSIENT
 

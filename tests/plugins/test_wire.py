@@ -12,6 +12,7 @@ from nexo_poller.errors import (
     ConfigError,
     CredentialsMissing,
     HostError,
+    MethodNotFound,
     PermanentError,
     PluginPollerForwardError,
     TransientError,
@@ -333,7 +334,8 @@ def test_any_other_exception_ends_a_tick_as_it_would_in_the_process() -> None:
 @pytest.mark.parametrize("code", [-32601, -32603, -32700, 0, 500, 10**30])
 def test_a_code_without_a_meaning_is_transient_and_shown(code: int) -> None:
     error = error_of({"code": code, "message": "what?"}, "acme")
-    assert type(error) is TransientError
+    assert isinstance(error, TransientError)
+    assert isinstance(error, MethodNotFound) == (code == -32601)
     assert str(error) == f"plugin 'acme' answered with code {code}: what?"
 
 

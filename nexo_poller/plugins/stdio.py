@@ -1,0 +1,232 @@
+"""A plugin that lives as long as the runner, as a process of the daemon's, spoken to over its stdin and stdout.
+
+Theory of operation. A life is: spawn, `initialize`, ticks, end. Whatever ends it (a crash, a line too long, an
+introduction that does not fit the manifest) makes the ticks under way transient errors, with the exit status and the
+last lines of stderr, and the process comes back after a pause that grows while its lives are short. A tick that comes
+while the process starts waits for it, one that comes in the pause fails at once.
+
+A tick that is cut short here goes on in the plugin, which has no way to hear of it. Until its reply has come (and has
+been dropped), or the time for a tick is over once more, it keeps its place among the plugin's ticks.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from attrs import Factory, define, field, frozen
+
+from nexo_poller.errors import MethodNotFound, PluginPollerForwardError, TickError, TransientError
+from nexo_poller.failures import describe
+from nexo_poller.plugins.callbacks import Callbacks
+from nexo_poller.plugins.introduction import check_introduction
+from nexo_poller.plugins.lines import LineTooLong
+from nexo_poller.plugins.peer import Call, Peer
+from nexo_poller.plugins.process import Child, spawned
+from nexo_poller.plugins.restarts import restart_pause, short_lives
+from nexo_poller.plugins.transport import PluginServices
+from nexo_poller.plugins.wire import (
+    CALL_TOOL,
+    INITIALIZE,
+    LIST_TOOLS,
+    POLL_TICK,
+    SHUTDOWN,
+    TickReply,
+    TickRequest,
+    request_line,
+    tick_reply,
+)
+from nexo_poller.poller import PollerHost
+
+if TYPE_CHECKING:
+    from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
+
+INITIALIZE_TIMEOUT: Final = timedelta(seconds=30)  # an interpreter may import a lot, from a cold disk
+TOOL_TIMEOUT: Final = timedelta(seconds=60)
+EXIT_SECONDS: Final = 1.0  # from the end of a program's stdout to its own
+SHUTDOWN_SECONDS: Final = 2.0
+GRACE: Final = timedelta(seconds=2)  # between SIGTERM and SIGKILL
+PLUGIN_ID: Final = "NEXO_POLLER_PLUGIN_ID"
+
+
+@define(eq=False)
+class Starting:
+    """The process is being started."""
+
+    over: trio.Event = Factory(trio.Event)
+
+
+@frozen(eq=False)
+class Up:
+    """The process has introduced itself and takes ticks."""
+
+    peer: Peer
+    callbacks: Callbacks
+    nursery: trio.Nursery
+
+
+@frozen
+class Down:
+    """The process has ended, and is started again at `until` by `trio.current_time()`."""
+
+    fault: str
+    until: float
+
+
+@define(eq=False)
+class StdioTransport:
+    """See `Transport`. `places` are as many as the ticks that the plugin takes at once; whoever ticks holds one."""
+
+    _handle: "PluginPollerHandle"
+    _entrypoint: "Entrypoint"
+    places: trio.CapacityLimiter
+    _state: Starting | Up | Down = field(factory=Starting, init=False)
+
+    async def run(self, services: PluginServices, *, task_status: trio.TaskStatus[None]) -> None:
+        """See `Transport`."""
+        self._state = first = Starting()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_up, services)
+            await first.over.wait()
+            task_status.started()
+
+    async def tick(self, request: TickRequest, host: PollerHost) -> TickReply:
+        """See `Transport`."""
+        up = await self._up()
+        with up.callbacks.during(request.job_id, host) as tick:
+            call = await up.peer.ask(POLL_TICK, request.params())
+            try:
+                result = await call.result()
+                await tick.published.empty()
+            finally:
+                if not call.over.is_set():
+                    self._cut_short(call, request.job_id, up)
+        return tick_reply(result, self._handle.plugin_id)
+
+    async def tools(self, kind: str) -> Sequence[Any]:
+        """See `Transport`."""
+        up = await self._up()
+        try:
+            listed = await up.peer.call(LIST_TOOLS, {"kind": kind}, TOOL_TIMEOUT)
+        except MethodNotFound:
+            return ()
+        tools = listed.get("tools") if isinstance(listed, Mapping) else listed
+        if not isinstance(tools, list):
+            raise self._fault(f"{LIST_TOOLS} answered with no array of tools", member="result.tools")
+        return tools
+
+    async def call_tool(self, kind: str, name: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Transport`."""
+        up = await self._up()
+        answer = await up.peer.call(CALL_TOOL, {"kind": kind, "tool_name": name, "args": args}, TOOL_TIMEOUT)
+        if not isinstance(answer, Mapping):
+            raise self._fault(f"its tool '{name}' answered with no object", member="result")
+        return answer
+
+    async def _up(self) -> Up:
+        """The running process, once it has started. Raises `PluginPollerForwardError` while it is down."""
+        while True:
+            match self._state:
+                case Starting(over=over):
+                    await over.wait()
+                case Down(fault=fault, until=until):
+                    wait = max(0, until - trio.current_time())
+                    raise self._fault(f"it is not running, and is started again in {wait:.0f} s; {fault}")
+                case Up() as up:
+                    return up
+
+    async def _keep_up(self, services: PluginServices) -> None:
+        """One life after another."""
+        lives = 0
+        while True:
+            began = trio.current_time()
+            fault = await self._life(services)
+            lives = short_lives(lives, timedelta(seconds=trio.current_time() - began))
+            pause = restart_pause(lives).total_seconds()
+            self._become(Down(fault, until=trio.current_time() + pause))
+            await trio.sleep(pause)
+            self._become(Starting())
+
+    async def _life(self, services: PluginServices) -> str:
+        """From the start of a process to its end; what that was, in words."""
+        hear = partial(services.host().log, "info")
+        try:
+            async with spawned(self._entrypoint, {PLUGIN_ID: self._handle.plugin_id}, hear) as child:
+                try:
+                    fault = await self._served(child, services)
+                finally:
+                    await _see_off(child)
+                await services.host().log("warning", f"the plugin has ended: {fault}", _stderr_of(child))
+                return fault
+        except TransientError as error:  # there are no more processes to be had
+            return describe(error)
+
+    async def _served(self, child: Child, services: PluginServices) -> str:
+        """Serve the process for as long as it can be talked to; how it ended, in words, once it is gone."""
+        callbacks = Callbacks(self._handle, services)
+        peer = Peer(self._handle.plugin_id, child, callbacks.answer)
+        async with trio.open_nursery() as nursery:
+            try:
+                nursery.start_soon(self._introduce, Up(peer, callbacks, nursery))
+                left = await peer.run()
+                with trio.move_on_after(EXIT_SECONDS):
+                    await child.wait()
+                await child.stop(GRACE)
+                fault = f"{left}; {child.ended}"
+                peer.end(self._fault(fault))
+                nursery.cancel_scope.cancel()
+            finally:
+                peer.end(self._fault("it was stopped"))
+        return fault
+
+    async def _introduce(self, up: Up) -> None:
+        """Let the process tell what it is; if that is what the manifest says, it may have ticks."""
+        params = {"plugin_id": self._handle.plugin_id, "kinds": [*self._handle.kinds]}
+        try:
+            check_introduction(await up.peer.call(INITIALIZE, params, INITIALIZE_TIMEOUT), self._handle)
+        except TickError as error:
+            up.peer.leave(describe(error))
+        else:
+            self._become(up)
+
+    def _cut_short(self, call: Call, job_id: str, up: Up) -> None:
+        """Leave the plugin to a tick whose end nobody waits for any more, in its place."""
+        with ExitStack() as undo:
+            undo.callback(up.peer.forget, call)
+            undo.enter_context(up.callbacks.leftover(job_id))
+            self.places.total_tokens -= 1
+            undo.callback(self._give_place_back)
+            up.nursery.start_soon(self._await_late_reply, call, undo.pop_all())
+
+    async def _await_late_reply(self, call: Call, undo: ExitStack) -> None:
+        with undo, trio.move_on_after(self._handle.tick_timeout.total_seconds()):
+            await call.over.wait()
+
+    def _give_place_back(self) -> None:
+        self.places.total_tokens += 1
+
+    def _become(self, state: Starting | Up | Down) -> None:
+        before, self._state = self._state, state
+        if isinstance(before, Starting):
+            before.over.set()
+
+    def _fault(self, what: str, member: str | None = None) -> PluginPollerForwardError:
+        return PluginPollerForwardError(self._handle.plugin_id, what, member=member)
+
+
+async def _see_off(child: Child) -> None:
+    """Let the process leave by itself, then tell it to, then end it. Bounded, and so shielded: a plugin may save things."""
+    with trio.CancelScope(shield=True):
+        if child.status is None:
+            with trio.move_on_after(SHUTDOWN_SECONDS), suppress(trio.BrokenResourceError, LineTooLong):
+                await child.send(request_line(SHUTDOWN, SHUTDOWN, {}))
+                child.close_stdin()
+                while await child.receive_line() is not None:
+                    continue
+        await child.stop(GRACE)
+
+
+def _stderr_of(child: Child) -> dict[str, Any]:
+    return {"stderr": [*child.last_words.lines]}
