@@ -35,7 +35,7 @@ async def unheard(_: str) -> None:
 
 @define(eq=False, kw_only=True)
 class Child:
-    """A running plugin. Anything that goes wrong with it is told by `ended` and `last_words`."""
+    """A running plugin. What went wrong with it is told by `ended`."""
 
     _process: trio.Process
     _orders: int
@@ -89,8 +89,13 @@ class Child:
                 how = f"ended by signal {-status} ({signal.strsignal(-status)})"
             case status:
                 how = f"exit status {status}"
+        return how + self.said
+
+    @property
+    def said(self) -> str:
+        """What the last words add to a sentence."""
         words = str(self.last_words)
-        return f"{how}; stderr: {words}" if words else how
+        return f"; stderr: {words}" if words else ""
 
     async def wait(self) -> int:
         """The exit status, once nothing of the plugin is left and all of its stderr has been heard."""
