@@ -1,5 +1,6 @@
 """Real programs for tests of plugins, and what is left of them."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -43,6 +44,8 @@ class Programs:
     folder: Path
 
     def entrypoint(self, command: str, *args: str, **env: str) -> Entrypoint:
+        """`command` is a path, or a name to be found along `PATH`."""
+        command = shutil.which(command) or command
         return Entrypoint(command=command, args=args, env={MARK: self.mark, **env}, folder=self.folder)
 
     def python(self, source: str, *args: str) -> Entrypoint:

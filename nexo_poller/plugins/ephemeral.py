@@ -82,7 +82,7 @@ class EphemeralPollerProxy(Poller[Mapping[str, Any]]):
     `env` is added to the plugin's environment. What it writes to stderr is logged in the job's name.
     """
 
-    config_type = Mapping
+    config_type = Mapping[str, Any]
 
     handle: "PluginPollerHandle"
     kind: str  # type: ignore[misc] # a class of its own for each kind would have nothing else of its own

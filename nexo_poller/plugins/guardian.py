@@ -67,7 +67,6 @@ def signal_bell() -> int:
 
 def become(guardian: int, folder: str, command: list[str]) -> None:
     """Turn into the plugin; never returns."""
-    error: OSError | None = None
     try:
         os.setsid()
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -77,27 +76,11 @@ def become(guardian: int, folder: str, command: list[str]) -> None:
             signal.signal(ignored_by_python, signal.SIG_DFL)
         os.chdir(folder)
         environment = {name[1:]: value for name, value in os.environb.items() if name.startswith(b"+")}
-        for place in places(command[0], environment):
-            try:
-                os.execve(place, command, environment)  # noqa: S606 - there is to be no shell
-            except (FileNotFoundError, NotADirectoryError) as missing:
-                error = error or missing
-            except OSError as refused:
-                error = refused
-    except OSError as other:
-        error = other
+        os.execve(command[0], command, environment)  # noqa: S606 - there is to be no shell
+    except OSError as error:
+        os.write(2, f"cannot run '{command[0]}' in {folder}: {error.strerror}\n".encode(errors="replace"))
     finally:
-        os.write(2, f"cannot run '{command[0]}' in {folder}: {error and error.strerror}\n".encode(errors="replace"))
         os._exit(CANNOT_RUN)
-
-
-def places(command: str, environment: dict[bytes, bytes]) -> list[str]:
-    """Where to look for `command`, in order: in the current folder, and, if it is a bare name, along `PATH`."""
-    here = os.path.join(os.curdir, command)  # noqa: PTH118 - pathlib takes longer to load than we may run
-    if os.sep in command:
-        return [here] if not command.startswith(os.sep) else [command]
-    path = os.fsdecode(environment.get(b"PATH", os.fsencode(os.defpath)))
-    return [here, *(os.path.join(folder, command) for folder in path.split(os.pathsep) if folder)]  # noqa: PTH118
 
 
 def watch(plugin: int, control: int, bell: int) -> int:

@@ -49,9 +49,7 @@ async def test_lines_go_in_and_come_out_and_the_end_of_one_is_the_end_of_the_oth
         assert (await child.wait(), child.ended) == (0, "exit status 0")
 
 
-async def test_it_inherits_no_more_than_anybody_may_know(
-    programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_it_inherits_no_more_than_anybody_may_know(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_TOKEN", "hunter2")
     monkeypatch.setenv("TZ", "Europe/Vienna")
     lines = await output_of(programs.entrypoint("/usr/bin/env", COLOUR="red", SIZE="1"), {"SIZE": "2"})
@@ -89,22 +87,16 @@ async def test_arguments_arrive_as_they_are_for_no_shell_reads_them(programs: Pr
     assert lines == [str(os.fsencode(one)) for one in odd]
 
 
-async def test_a_command_is_looked_for_in_its_folder_and_then_along_the_path(programs: Programs) -> None:
-    tool = programs.folder / "cat"
-    tool.write_text("#!/bin/sh\npwd\n")
-    tool.chmod(0o700)
-    (programs.folder / "true").mkdir()  # in the way, but nothing that runs
-    assert await output_of(programs.entrypoint("cat")) == [str(programs.folder)]
-    assert await output_of(programs.entrypoint("./cat")) == [str(programs.folder)]
-    assert await end_of(programs.entrypoint("true")) == "exit status 0"
+async def test_it_runs_in_its_folder(programs: Programs) -> None:
+    assert await output_of(programs.entrypoint("pwd", "-P")) == [str(programs.folder)]
 
 
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
         ("vanished", "No such file or directory"),
-        ("./vanished", "No such file or directory"),
-        ("/vanished/plugin", "No such file or directory"),
+        ("vanished/plugin", "No such file or directory"),
+        (".", "Permission denied"),
         ("not-executable", "Permission denied"),
         ("no-program", "Exec format error"),
     ],
@@ -116,18 +108,21 @@ async def test_a_command_that_cannot_be_run_is_told_with_its_reason(
     no_program = programs.folder / "no-program"
     no_program.write_text("exit 0\n")
     no_program.chmod(0o700)
-    ended = await end_of(programs.entrypoint(command))
-    assert ended == f"exit status 127; stderr: cannot run '{command}' in {programs.folder}: {reason}"
+    path = str(programs.folder / command)
+    ended = await end_of(programs.entrypoint(path))
+    assert ended == f"exit status 127; stderr: cannot run '{path}' in {programs.folder}: {reason}"
 
 
 async def test_a_folder_that_has_vanished_is_told(programs: Programs) -> None:
     gone = Entrypoint(command="true", args=(), env={}, folder=programs.folder / "gone")
-    assert await end_of(gone) == f"exit status 127; stderr: cannot run 'true' in {gone.folder}: No such file or directory"
+    assert (
+        await end_of(gone) == f"exit status 127; stderr: cannot run 'true' in {gone.folder}: No such file or directory"
+    )
 
 
 async def test_what_no_process_can_be_given_is_a_transient_error(programs: Programs) -> None:
     open_before = descriptors()
-    with pytest.raises(TransientError, match="'true' cannot be started: embedded null byte"):
+    with pytest.raises(TransientError, match=r"'.*true' cannot be started: embedded null byte"):
         async with spawned(programs.entrypoint("true", "\0"), {}):
             pass
     assert descriptors() == open_before
@@ -268,7 +263,7 @@ async def test_orphans_of_a_plugin_that_lives_on_are_no_zombies(programs: Progra
         assert await child.receive_line() == b"forked"
         [guardian] = psutil.Process().children()
         with trio.fail_after(SOON):
-            while len(guardian.children()) > 1:
+            while len(guardian.children()) > 1:  # noqa: ASYNC110 - nobody tells of it
                 await trio.sleep(0.01)
 
 
