@@ -178,6 +178,14 @@ class Poller(Generic[C]):
         """Held open by a runner from before its first tick until after its last: the place for what ticks share."""
         yield
 
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Held open by a runner around every tick, from before its claim: here ticks may have to wait for each other.
+
+        So the wait costs them neither their own time nor a place among the runner's ticks.
+        """
+        yield
+
     async def tick(self, ctx: PollContext[C]) -> TickAck:
         """Fetch, decide what is new, say what to send.
 

@@ -9,6 +9,7 @@ A tick that is cut short here goes on in the plugin, which has no way to hear of
 been dropped), or the time for a tick is over once more, it keeps its place among the plugin's ticks.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
@@ -41,14 +42,17 @@ from nexo_poller.plugins.wire import (
 from nexo_poller.poller import PollerHost
 
 if TYPE_CHECKING:
-    from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
+    from nexo_poller.plugins.router import PluginPollerHandle
 
 INITIALIZE_TIMEOUT: Final = timedelta(seconds=30)  # an interpreter may import a lot, from a cold disk
+LIST_TIMEOUT: Final = 2.0  # seconds
 TOOL_TIMEOUT: Final = timedelta(seconds=60)
 EXIT_SECONDS: Final = 1.0  # from the end of a program's stdout to its own
 SHUTDOWN_SECONDS: Final = 2.0
 GRACE: Final = timedelta(seconds=2)  # between SIGTERM and SIGKILL
 PLUGIN_ID: Final = "NEXO_POLLER_PLUGIN_ID"
+
+log = logging.getLogger(__name__)
 
 
 @define(eq=False)
@@ -77,11 +81,11 @@ class Down:
 
 @define(eq=False)
 class StdioTransport:
-    """See `Transport`. `places` are as many as the ticks that the plugin takes at once; whoever ticks holds one."""
+    """See `Transport`. Whoever ticks holds one of `places`."""
 
     _handle: "PluginPollerHandle"
-    _entrypoint: "Entrypoint"
-    places: trio.CapacityLimiter
+    _places: trio.CapacityLimiter
+    _tools: dict[str, Sequence[Any]] = field(factory=dict, init=False)
     _state: Starting | Up | Down = field(factory=Starting, init=False)
 
     async def run(self, services: PluginServices, *, task_status: trio.TaskStatus[None]) -> None:
@@ -107,15 +111,8 @@ class StdioTransport:
 
     async def tools(self, kind: str) -> Sequence[Any]:
         """See `Transport`."""
-        up = await self._up()
-        try:
-            listed = await up.peer.call(LIST_TOOLS, {"kind": kind}, TOOL_TIMEOUT)
-        except MethodNotFound:
-            return ()
-        tools = listed.get("tools") if isinstance(listed, Mapping) else listed
-        if not isinstance(tools, list):
-            raise self._fault(f"{LIST_TOOLS} answered with no array of tools", member="result.tools")
-        return tools
+        await self._up()
+        return self._tools.get(kind, ())
 
     async def call_tool(self, kind: str, name: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `Transport`."""
@@ -152,8 +149,10 @@ class StdioTransport:
     async def _life(self, services: PluginServices) -> str:
         """From the start of a process to its end; what that was, in words."""
         hear = partial(services.host().log, "info")
+        if self._handle.entrypoint is None:
+            return "its manifest has no [plugin.entrypoint] to be started by"
         try:
-            async with spawned(self._entrypoint, {PLUGIN_ID: self._handle.plugin_id}, hear) as child:
+            async with spawned(self._handle.entrypoint, {PLUGIN_ID: self._handle.plugin_id}, hear) as child:
                 try:
                     fault = await self._served(child, services)
                 finally:
@@ -188,15 +187,28 @@ class StdioTransport:
             check_introduction(await up.peer.call(INITIALIZE, params, INITIALIZE_TIMEOUT), self._handle)
         except TickError as error:
             up.peer.leave(describe(error))
-        else:
-            self._become(up)
+            return
+        with trio.move_on_after(LIST_TIMEOUT):  # there are programs that do not reply to what they do not know
+            for kind in self._handle.kinds:
+                self._tools[kind] = await self._listed(kind, up.peer)
+        self._become(up)
+
+    async def _listed(self, kind: str, peer: Peer) -> Sequence[Any]:
+        """Asked before the first tick, so that there is one open call, and a reply without an id can be told."""
+        try:
+            listed = await peer.call(LIST_TOOLS, {"kind": kind}, TOOL_TIMEOUT)
+        except TickError as error:
+            log.log(logging.DEBUG if isinstance(error, MethodNotFound) else logging.WARNING, "%s", error)
+            return ()
+        tools = listed.get("tools") if isinstance(listed, Mapping) else listed
+        return tools if isinstance(tools, list) else ()
 
     def _cut_short(self, call: Call, job_id: str, up: Up) -> None:
         """Leave the plugin to a tick whose end nobody waits for any more, in its place."""
         with ExitStack() as undo:
             undo.callback(up.peer.forget, call)
             undo.enter_context(up.callbacks.leftover(job_id))
-            self.places.total_tokens -= 1
+            self._places.total_tokens -= 1
             undo.callback(self._give_place_back)
             up.nursery.start_soon(self._await_late_reply, call, undo.pop_all())
 
@@ -205,7 +217,7 @@ class StdioTransport:
             await call.over.wait()
 
     def _give_place_back(self) -> None:
-        self.places.total_tokens += 1
+        self._places.total_tokens += 1
 
     def _become(self, state: Starting | Up | Down) -> None:
         before, self._state = self._state, state

@@ -13,6 +13,7 @@ from attrs import Factory, define
 NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]{0,127}")
 SUFFIX: Final = re.compile("(_total)+$")  # Prometheus adds it to the name of every counter, once
 OUR_PREFIX: Final = "poller_"
+PLUGINS_PREFIX: Final = "poller_plugin_"  # which the daemon puts before the names that plugins have
 PROMETHEUS_PREFIX: Final = "__"
 MOST_SERIES: Final = 1_000  # a poller that puts an id into a label must not fill the memory
 MOST_LABELS: Final = 16
@@ -66,7 +67,7 @@ def _family(name: str) -> str:
         raise ValueError(
             f"'{name}' cannot be the name of a metric; use 1 to 128 of A-Z a-z 0-9 _, and begin with no digit and no __"
         )
-    if family.startswith(OUR_PREFIX):
+    if family.startswith(OUR_PREFIX) and not family.startswith(PLUGINS_PREFIX):
         raise ValueError(f"the metric '{name}' would be among the runner's own; use another prefix than {OUR_PREFIX}")
     return family
 

@@ -17,8 +17,8 @@ A run by hand cuts a running tick short and takes its place; the schedule goes o
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
@@ -99,7 +99,7 @@ class RunningJob:
             with self._scope:
                 while not self._finishing:
                     await self._sleep()
-                    async with self.ticker.machine.places:
+                    async with self._place():
                         await self._take_turn()
         finally:
             self._gone.set()
@@ -177,7 +177,8 @@ class RunningJob:
 
     async def dry_run(self, state: JobState) -> DryRun:
         """Run one tick that is not committed: nothing is claimed, fenced or sent."""
-        return rehearsal(state, await self.ticker.outcome(state, self._now(), NO_FENCE))
+        async with nullcontext() if inside.get() else self.ticker.bound.poller.place():
+            return rehearsal(state, await self.ticker.outcome(state, self._now(), NO_FENCE))
 
     async def _sleep(self) -> None:
         pause = math.inf if self._until is None else (self._until - self._now()).total_seconds()
@@ -233,9 +234,14 @@ class RunningJob:
             max_pending=settings.max_pending_per_job,
         )
 
-    def _place(self) -> AbstractAsyncContextManager[object]:
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         """A place among the ticks (L1); a run asked for from inside a tick goes by the place of that tick, which waits."""
-        return nullcontext() if inside.get() else self.ticker.machine.places
+        if inside.get():
+            yield
+        else:
+            async with self.ticker.bound.poller.place(), self.ticker.machine.places:
+                yield
 
     def _hear(self, answer: NotNow) -> None:
         self._until, self._slot = answer.until, answer.slot

@@ -1,9 +1,10 @@
 """What is open while a runner is: the store, the pools, every poller's lifespan, the channels, and the jobs."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -15,11 +16,14 @@ from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials, Credentials
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import Mask, header_values
+from nexo_poller.plugins.opening import Plugins, Reach, pollers_of
+from nexo_poller.plugins.router import PluginPollerHandle
 from nexo_poller.poller import LlmProvider, Poller
 from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.events import Feed
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics
+from nexo_poller.runner.plugin_host import PluginHost
 from nexo_poller.runner.relay import Relay
 from nexo_poller.runner.ticker import Machine, Ticker
 from nexo_poller.state import JobState
@@ -68,6 +72,7 @@ class Parts:
     relay: Relay
     jobs: Mapping[str, RunningJob]
     rejected: Mapping[str, RejectedJob]
+    plugins: Plugins
 
     @property
     def bound(self) -> list["BoundJob"]:
@@ -79,6 +84,33 @@ class Parts:
         self.relay.wake()
         for job in self.jobs.values():
             job.wake()
+
+
+@frozen
+class Desk:
+    """What the runner does for one plugin; see `PluginServices`. What a reload exchanges is looked up every time."""
+
+    _parts: Parts
+    _handle: PluginPollerHandle
+
+    def agents(self) -> Collection[str]:
+        """See `PluginServices`."""
+        specs = [job.spec for job in self._parts.jobs.values()]
+        return {spec.agent for spec in specs if spec.kind in self._handle.kinds}
+
+    def host(self, agent_id: str | None = None) -> PluginHost:
+        """See `PluginServices`."""
+        machine = self._parts.machine
+        return PluginHost(
+            plugin_id=self._handle.plugin_id,
+            agent_id=agent_id,
+            broker=self._parts.given.broker,
+            clock=machine.clock,
+            credentials=machine.credentials,
+            llm=machine.llm,
+            counting=machine.counting,
+            mask=machine.mask,
+        )
 
 
 @asynccontextmanager
@@ -93,7 +125,9 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     from nexo_poller.llm.providers import open_providers
 
     config, clock, broker = given.config, given.clock, given.broker
-    bound, rejected = bind_jobs(config, pollers, given.provided)
+    plugins = Plugins(Reach(config.broker, broker))
+    wanted = plugins.wanted(config.plugins)
+    bound, rejected = bind_jobs(config, {**pollers, **pollers_of(wanted)}, given.provided)
     for job in rejected:
         log.error("rejected: %s", "\n".join(map(str, job.problems)))
     if problems := account_problems(config, given):
@@ -131,15 +165,17 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
             wake_relay=relay.wake,
             feed=feed,
         )
-        jobs = await _jobs(bound, machine, states_of)
-        yield Parts(
+        parts = Parts(
             given=given,
             config=config,
             machine=machine,
             relay=relay,
-            jobs=jobs,
+            jobs=await _jobs(bound, machine, states_of),
             rejected={job.id: job for job in rejected},
+            plugins=plugins,
         )
+        async with plugins.running(wanted, partial(Desk, parts)):
+            yield parts
 
 
 async def enlisted(store: Store, registrations: Sequence[Registration]) -> Mapping[str, JobState]:

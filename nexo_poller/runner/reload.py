@@ -3,24 +3,26 @@
 Theory of operation. Everything is checked before anything is touched. Then the jobs that must go are held: a tick under
 way is cut short and joined, none begins, and for as long as they are only held they can be let go as if nothing had
 been. Next comes the one write to the store, which registers what is new or changed, whole or not at all. Only then are
-the held jobs stopped and their successors started. Kept jobs are not woken; they notice nothing.
+the held jobs stopped, then the plugins of theirs that are gone or changed, and their successors started in the opposite
+order. Kept jobs are not woken; they notice nothing.
 
-What of a daemon is open for all jobs cannot be exchanged under them: a changed `state_db`, `admin:`, `channels:` or
-`enabled` is refused, and asks for a restart.
+What of a daemon is open for all jobs cannot be exchanged under them: a changed `state_db`, `admin:`, `broker:`,
+`channels:` or `enabled` is refused, and asks for a restart.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from operator import methodcaller
 from typing import TYPE_CHECKING, Final
 
 import trio
-from attrs import evolve
+from attrs import evolve, frozen
 
 from nexo_poller.config.model import Config
 from nexo_poller.errors import ConfigError, JobRefused, Problem
 from nexo_poller.masking import Mask
 from nexo_poller.plan import ReloadPlan
+from nexo_poller.plugins.opening import Plugin, pollers_of
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.parts import Parts, account_problems, credentials_of, enlisted_job, registration, secrets_of
 
@@ -31,13 +33,23 @@ LONGEST_COMMIT: Final = 5.0  # seconds
 RESTART: Final = "restart the daemon for it"
 
 
-def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") -> list["BoundJob"]:
-    """The jobs to start, bound to their pollers. Raises `ConfigError` with everything that is in the way."""
+@frozen
+class Successors:
+    """What a reload starts, checked: jobs with their pollers, and the plugins, of which those that stay run already."""
+
+    config: Config
+    bound: "Sequence[BoundJob]"
+    plugins: Mapping[str, Plugin]
+
+
+def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") -> Successors:
+    """What there is to start. Raises `ConfigError` with everything that is in the way."""
     from nexo_poller.config.binding import bind_jobs
 
     new, given = {*plan.add, *plan.replace}, parts.given
+    plugins = parts.plugins.wanted(wanted.plugins)
     jobs = tuple(job for job in wanted.jobs if job.id in new)
-    bound, rejected = bind_jobs(evolve(wanted, jobs=jobs), pollers, given.provided)
+    bound, rejected = bind_jobs(evolve(wanted, jobs=jobs), {**pollers, **pollers_of(plugins)}, given.provided)
     problems = [*(problem for job in rejected for problem in job.problems), *account_problems(wanted, given)]
     running = parts.config
     if running.settings.state_db != wanted.settings.state_db:
@@ -48,15 +60,16 @@ def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") 
         problems.append(Problem(what="`admin:` was changed", remedy=RESTART))
     if running.channels != wanted.channels:
         problems.append(Problem(what="`channels:` were changed", remedy=RESTART))
+    if running.broker != wanted.broker:
+        problems.append(Problem(what="`broker:` was changed", remedy=RESTART))
     if problems:
         raise ConfigError(*problems)
-    return bound
+    return Successors(wanted, bound, plugins)
 
 
-async def carry_out(
-    plan: ReloadPlan, parts: Parts, wanted: Config, bound: "Sequence[BoundJob]", nursery: trio.Nursery
-) -> None:
-    """Make the `wanted` jobs the running ones. Raises `JobRefused` or `StoreError`, and then nothing has changed."""
+async def carry_out(plan: ReloadPlan, parts: Parts, successors: Successors, nursery: trio.Nursery) -> None:
+    """Make the successors the running ones. Raises `JobRefused` or `StoreError`, and then nothing has changed."""
+    wanted, bound = successors.config, successors.bound
     leaving = [parts.jobs[job_id] for job_id in (*plan.replace, *plan.remove)]
     async with held(leaving):
         mask = Mask([*parts.config.secrets, *wanted.secrets, *secrets_of(parts.config.jobs), *secrets_of(wanted.jobs)])
@@ -91,6 +104,9 @@ async def carry_out(
     parts.relay.mask, parts.relay.max_attempts = mask, wanted.settings.max_delivery_attempts
     parts.jobs = {job_id: started.get(job_id) or parts.jobs[job_id] for job_id in specs}
     parts.machine, parts.rejected, parts.config = machine, {}, wanted
+    await parts.plugins.exchange(
+        successors.plugins
+    )  # which asks `parts` for what plugins may have, and is asked by the jobs
     for job in started.values():
         nursery.start_soon(job.run)
 

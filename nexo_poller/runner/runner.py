@@ -135,12 +135,16 @@ class PollerRunner:
 
     def registered_kinds(self) -> list[str]:
         """The kinds that jobs may have, sorted."""
-        return sorted(self._pollers)
+        return sorted(self._known_pollers)
 
     @property
     def pollers(self) -> Sequence[Poller[Any]]:
-        """The code behind the kinds that jobs may have, sorted by kind."""
-        return [self._pollers[kind] for kind in self.registered_kinds()]
+        """The code behind the kinds that jobs may have, sorted by kind; those of plugins while the runner is open."""
+        return [self._known_pollers[kind] for kind in self.registered_kinds()]
+
+    @property
+    def _known_pollers(self) -> Mapping[str, Poller[Any]]:
+        return {**self._pollers, **(self._parts.plugins.pollers if self._parts else {})}
 
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """Call `handler` for every event on the topics that match, whenever the runner serves.
@@ -458,7 +462,7 @@ class PollerRunner:
         from nexo_poller.config.binding import provider_of
 
         running = evolve(parts.config, jobs=tuple(job.spec for job in parts.bound))
-        return plan(running, config, partial(provider_of, pollers=self._pollers))
+        return plan(running, config, partial(provider_of, pollers=self._known_pollers))
 
     async def _reload(self, config: Config) -> ReloadPlan:
         async with self._reloading:
@@ -466,7 +470,7 @@ class PollerRunner:
             if serving is None or serving.jobs is None:
                 raise RuntimeError("the runner does not serve, or is about to stop")
             planned = self._planned(parts, config)
-            await carry_out(planned, parts, config, checked(planned, parts, config, self._pollers), serving.jobs)
+            await carry_out(planned, parts, checked(planned, parts, config, self._pollers), serving.jobs)
             self.config, self._given, self._mask = config, evolve(self._given, config=config), parts.machine.mask
             log.info(
                 "reloaded: %d added, %d replaced, %d removed, %d kept",
