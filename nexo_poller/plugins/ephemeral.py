@@ -1,6 +1,7 @@
 """Plugins that live for one tick: a line in, a line out, and the process is gone."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -89,12 +90,17 @@ class EphemeralPollerProxy(Poller[Mapping[str, Any]]):
     places: trio.CapacityLimiter
     env: Mapping[str, str] = field(factory=dict)
 
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place among the plugin's processes."""
+        async with self.places:
+            yield
+
     async def tick(self, ctx: PollContext[Mapping[str, Any]]) -> TickAck:
         """See `spawn_ephemeral_tick`."""
 
         async def hear(line: str) -> None:
             await ctx.host.log("info", line, {"plugin": self.handle.plugin_id})
 
-        async with self.places:
-            reply = await spawn_ephemeral_tick(self.handle, build_tick_request(ctx), self.env, hear)
+        reply = await spawn_ephemeral_tick(self.handle, build_tick_request(ctx), self.env, hear)
         return reply.ack()

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from attrs import define, field
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class PluginPollerProxy(Poller[Mapping[str, Any]]):
     """Hands ticks and calls of tools to the plugin. `places`, as many as it takes ticks at once, are for all its kinds."""
 
-    config_type = cast("type[Mapping[str, Any]]", dict)
+    config_type = Mapping[str, Any]
 
     handle: "PluginPollerHandle"
     kind: str  # type: ignore[misc]  # a class of its own for each kind would have nothing else of its own

@@ -3,8 +3,8 @@
 Theory of operation. Everything is checked before anything is touched. Then the jobs that must go are held: a tick under
 way is cut short and joined, none begins, and for as long as they are only held they can be let go as if nothing had
 been. Next comes the one write to the store, which registers what is new or changed, whole or not at all. Only then are
-the held jobs stopped, then the plugins of theirs that are gone or changed, and their successors started in the opposite
-order. Kept jobs are not woken; they notice nothing.
+the held jobs stopped, plugins that are gone or changed exchanged, and the successors of the jobs started. A plugin that
+does not come up is no reason to go back: its jobs will say so. Kept jobs are not woken; they notice nothing.
 
 What of a daemon is open for all jobs cannot be exchanged under them: a changed `state_db`, `admin:`, `broker:`,
 `channels:` or `enabled` is refused, and asks for a restart.
@@ -104,9 +104,7 @@ async def carry_out(plan: ReloadPlan, parts: Parts, successors: Successors, nurs
     parts.relay.mask, parts.relay.max_attempts = mask, wanted.settings.max_delivery_attempts
     parts.jobs = {job_id: started.get(job_id) or parts.jobs[job_id] for job_id in specs}
     parts.machine, parts.rejected, parts.config = machine, {}, wanted
-    await parts.plugins.exchange(
-        successors.plugins
-    )  # which asks `parts` for what plugins may have, and is asked by the jobs
+    await parts.plugins.exchange(successors.plugins)  # plugins ask `parts` what they may have; jobs ask the plugins
     for job in started.values():
         nursery.start_soon(job.run)
 
