@@ -28,15 +28,17 @@ def plan(running: Config, wanted: Config, provider_of: ProviderOf = no_provider)
     """How to get from the `running` jobs to the `wanted` ones; ids are unique within each.
 
     A job is replaced when anything that it runs by differs, but for its `extra` (R4): its own entry, the accounts of its
-    agent, the provider of language models that it asks (which `provider_of` knows), or a setting that it has no value of
-    its own for. Its place in the file does not matter.
+    agent, the provider of language models that it asks (which `provider_of` knows), the plugin that owns its kind, or a
+    setting that it has no value of its own for. Its place in the file does not matter.
     """
     old, new = ({job.id: job for job in config.jobs} for config in (running, wanted))
+    owners_then, owners_now = ({kind: owner for owner in c.plugins for kind in owner.kinds} for c in (running, wanted))
     both = old.keys() & new.keys()
     kept = {
         job_id
         for job_id in both
         if _is_same(old[job_id], new[job_id])
+        and owners_then.get(old[job_id].kind) == owners_now.get(new[job_id].kind)
         and _around(old[job_id], running, provider_of) == _around(new[job_id], wanted, provider_of)
     }
     return ReloadPlan(

@@ -87,8 +87,8 @@ def command(  # noqa: PLR0913, PLR0917 - the options
 
 
 def with_channels(config: Config) -> Config:
-    """`config`, with everything on stdout if it says nothing about channels."""
-    return config if config.channels else evolve(config, channels=STDOUT_FOR_ALL)
+    """`config`, with everything on stdout if nothing else delivers."""
+    return config if config.channels or config.broker.type != "local" else evolve(config, channels=STDOUT_FOR_ALL)
 
 
 def read_again(path: Path) -> Config | None:

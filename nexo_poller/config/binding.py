@@ -11,6 +11,7 @@ from nexo_poller.config.job_config import structure_config
 from nexo_poller.config.jobs import ReadEntry
 from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.config.names import channel_problems
+from nexo_poller.config.plugin_kinds import kinds_taken, plugin_kinds
 from nexo_poller.config.problems import Key, in_order, merged, placed, rebased
 from nexo_poller.config.provider_fault import provider_fault
 from nexo_poller.config.reading import Reading
@@ -108,12 +109,16 @@ def asked(poller: Poller[C], config: C) -> str | None:
 def check_reading(reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
     """Everything that is wrong with a file, its jobs' configs included, in the order of the file.
 
+    `pollers` are those of this process; what the plugins of the file make of their configs they only say in a tick.
     Entries that cannot run for other reasons are asked about their config too, so that nothing shows up later.
     """
+    taken = kinds_taken(reading.config, pollers)
+    pollers = {**plugin_kinds(reading.plugin_kinds), **pollers}
     _, rejected = bind_jobs(reading.config, pollers)
     found_binding = [problem for job in rejected[len(reading.config.rejected) :] for problem in job.problems]
     found_in_faulty = [problem for entry in reading.faulty for problem in _config_problems(entry, reading, pollers)]
-    return in_order(merged(reading.problems, [*found_binding, *found_in_faulty, *_accounts_found(reading)]))
+    found_later = [*found_binding, *found_in_faulty, *_accounts_found(reading), *taken]
+    return in_order(merged(reading.problems, found_later))
 
 
 def _accounts_found(reading: Reading) -> tuple[Problem, ...]:

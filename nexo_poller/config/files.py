@@ -2,6 +2,8 @@
 
 import re
 import stat
+from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,7 @@ from nexo_poller.errors import ConfigError, Problem
 
 FILE_NAME: Final = "pollers.yaml"
 MAX_BYTES: Final = 10 * 1024 * 1024
+MAX_MANIFEST_BYTES: Final = 1024 * 1024
 NEWLINE: Final = "\n"
 SECTION: Final = r"^{key}:.*(\n([ \t#].*)?$)*"  # its own line, and what is indented, commented or blank below it
 PARSED_HERE: Final = 256 * 1024  # characters that take about half a second (O4)
@@ -28,13 +31,24 @@ def fingerprint(file: Path) -> str:
 
 def read_document(file: Path) -> Document:
     """The parsed file. Whatever keeps it from being read is the one problem of a document without a value."""
+    return _read(file, _parsed, MAX_BYTES)
+
+
+def read_manifest(file: Path) -> Document:
+    """Like `read_document`, of a plugin's TOML."""
+    from nexo_poller.config.toml_text import parse_toml
+
+    return _read(file, parse_toml, MAX_MANIFEST_BYTES)
+
+
+def _read(file: Path, parse: Callable[[str, str], Document], at_most: int) -> Document:
     name = str(file)
     try:
-        content = _content(file)
+        content = _content(file, at_most)
         text = _text(content, name)
     except ConfigError as error:
         return unreadable(name, *error.problems)
-    return evolve(_parsed(text, name), fingerprint=_fingerprint(content))
+    return evolve(parse(text, name), fingerprint=_fingerprint(content))
 
 
 def read_section(file: Path, key: str) -> Document:
@@ -55,6 +69,12 @@ def read_section(file: Path, key: str) -> Document:
         document = _parsed(before + found[0][0], name)
         if not document.problems:
             return document
+    return _parsed_once(text, name)
+
+
+@lru_cache(maxsize=1)
+def _parsed_once(text: str, name: str) -> Document:
+    """Like `_parsed`, for those who ask again and again, such as a watch: it may take seconds."""
     return _parsed(text, name)
 
 
@@ -72,7 +92,7 @@ def _fingerprint(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def _content(file: Path) -> bytes:
+def _content(file: Path, at_most: int = MAX_BYTES) -> bytes:
     start = f"{file}:1:1"
     try:
         mode = file.stat().st_mode
@@ -82,12 +102,12 @@ def _content(file: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise ConfigError(Problem(what="this is no regular file", remedy="give the path of a file", where=start))
         with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
+            content = opened.read(at_most + 1)
     except OSError as error:
         what, remedy = f"it cannot be read: {error.strerror}", "check the path and its permissions"
         raise ConfigError(Problem(what=what, remedy=remedy, where=start)) from error
-    if len(content) > MAX_BYTES:
-        what, remedy = f"it has more than {MAX_BYTES // 1024**2} MB", "make it smaller"
+    if len(content) > at_most:
+        what, remedy = f"it has more than {at_most // 1024**2} MB", "make it smaller"
         raise ConfigError(Problem(what=what, remedy=remedy, where=start))
     return content
 

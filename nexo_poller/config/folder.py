@@ -6,20 +6,27 @@
     llm.yaml                   `providers:` and `retry:`
     plugins/gmail-poller.yaml  jobs of a program that is no more
 
-A file of any other name stands alone.
+A file of any other name stands alone. The manifests of plugins belong to every file, wherever its search paths lead.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from nexo_poller.config import files
 from nexo_poller.config.files import FILE_NAME
+from nexo_poller.config.interpolation import Interpolation
+from nexo_poller.config.manifests import fingerprints_of
+from nexo_poller.config.sections import PluginsSection
+from nexo_poller.config.structuring import structure
+from nexo_poller.errors import ConfigError
 
 AGENTS: Final = ("agents.yaml", "agents.d/*.yaml")
 OTHERS: Final = ("plugins/google-auth.yaml", "llm.yaml")
 OLD_GMAIL: Final = "plugins/gmail-poller.yaml"
+PLUGINS: Final = "plugins"  # the section with the search paths
 
 
 def find_file(path: Path) -> Path | None:
@@ -34,12 +41,24 @@ def find_file(path: Path) -> Path | None:
         return path  # reading it will tell why
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, env: Mapping[str, str] = os.environ) -> str:
     """The `Config.fingerprint` of what is at `path` now; where there is nothing to read, some text that says so."""
     file = find_file(path)
     if file is None:
         return "there is none"
-    return joint(files.fingerprint(part) for part in (file, *_beside(file, *AGENTS, *OTHERS, OLD_GMAIL)))
+    parts = (files.fingerprint(part) for part in (file, *_beside(file, *AGENTS, *OTHERS, OLD_GMAIL)))
+    return joint([*parts, *_of_plugins(file, env)])
+
+
+def _of_plugins(file: Path, env: Mapping[str, str]) -> Iterator[str]:
+    """The fingerprints of the manifests that a configuration in `file` leads to; none if nobody can tell."""
+    document = files.read_section(file, PLUGINS)
+    section = document.value.get(PLUGINS) if isinstance(document.value, Mapping) else None
+    try:
+        read = structure(Interpolation(env=env, folder=file.parent).resolve(section or {}), PluginsSection)
+    except ConfigError:
+        return iter(())
+    return fingerprints_of(file.parent, read.search_paths)
 
 
 def joint(fingerprints: Iterable[str]) -> str:

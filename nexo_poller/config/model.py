@@ -18,6 +18,7 @@ from nexo_poller.timetable import Misfire
 
 GOOGLE: Final = "google"  # the channel of Google accounts
 ApiFlavor = Literal["openai_compat", "anthropic_messages"]
+BrokerType = Literal["local", "nats"]
 NO_TIME = timedelta()
 DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
@@ -89,7 +90,7 @@ class AdminSettings:
 class BrokerSettings:
     """The section `broker:`. Without a file of its NKey, a client shows nothing to the server at `url`."""
 
-    type: Literal["local", "nats"] = "local"
+    type: BrokerType = "local"
     url: str = field(default="nats://127.0.0.1:4222", repr=False)
     nkey_file: Path | None = None
 

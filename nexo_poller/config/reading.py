@@ -12,10 +12,11 @@ from nexo_poller.config.accounts import google_ids
 from nexo_poller.config.files import read_section
 from nexo_poller.config.folder import agent_files, find_file, joint, old_gmail, other_files
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
+from nexo_poller.config.manifests import Plugins, plugin_key, read_plugins
 from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
-from nexo_poller.config.sections import AdminSection, Beside, File, PollersSection
+from nexo_poller.config.sections import AdminSection, Beside, BrokerSection, File, PluginsSection, PollersSection
 from nexo_poller.config.source import Source, read_agents, read_source, resolved
 from nexo_poller.config.structuring import structure
 from nexo_poller.config.together import Part, Places, Together, together
@@ -32,11 +33,13 @@ class Reading:
     """What a file, or a folder, says. With `refusals` it must not be used; `config` then holds what could be read of it.
 
     `faulty` are the entries of `jobs:` that cannot run, for those who want to know what else is wrong with them.
+    `plugin_kinds` are those of all plugins, faulty ones included.
     """
 
     config: Config
     refusals: tuple[Problem, ...] = ()
     faulty: tuple[ReadEntry, ...] = ()
+    plugin_kinds: frozenset[str] = frozenset()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -77,7 +80,7 @@ def load_admin(path: Path, env: Mapping[str, str] = os.environ) -> AdminSettings
         section = {key: value for key, value in document.value.items() if key == ADMIN}
         problems = tuple(problem for problem in document.problems if problem.key[:1] == (ADMIN,))
         document = evolve(document, value=section, problems=problems)
-    return _read(_part(resolved(document, file, env), File), [], None, None).accepted().admin
+    return _read(_part(resolved(document, file, env), File), [], None, Plugins(), None).accepted().admin
 
 
 def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetime | None = None) -> Reading | None:
@@ -91,11 +94,22 @@ def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetim
         *(_part(read_source(other, env), Beside) for other in other_files(file)),
     ]
     old = old_gmail(file)
-    return _read(main, beside, read_source(old, env) if old else None, now)
+    return _read(main, beside, read_source(old, env) if old else None, _plugins(main, env), now)
 
 
-def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, now: datetime | None) -> Reading:
+def _plugins(main: Part[File], env: Mapping[str, str]) -> Plugins:
+    if any(problem.key[:1] in ((), ("plugins",)) for problem in main.faults):  # nobody knows where to look
+        return Plugins()
+    section = main.sections.plugins or PluginsSection()
+    return read_plugins(main.source.folder, section.search_paths, env)
+
+
+def _read(
+    main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, plugins: Plugins, now: datetime | None
+) -> Reading:
     places = Places(main.source.lines)
+    places.routes |= {plugin_key(plugin_id): (lines, ()) for plugin_id, lines in plugins.lines.items()}
+    broker = (main.sections.broker or BrokerSection()).settings(main.source.folder)
     shared = together([main, *beside], places)
     found = main.source.problems
     entries = read_jobs(job_entries(main.source.value), filter(_is_in_job, found))
@@ -131,13 +145,15 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
             channels=main.sections.channels or {},
             google_accounts=shared.google_accounts,
             providers=shared.providers,
+            broker=broker,
+            plugins=plugins.manifests,
             secrets=secrets,
             warnings=(
-                *placed(moved.warnings, places, mask),
+                *placed((*moved.warnings, *plugins.warnings), places, mask),
                 *(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
             ),
             where=places,
-            fingerprint=joint(source.fingerprint for source in sources),
+            fingerprint=joint([*(source.fingerprint for source in sources), *plugins.fingerprints]),
         ),
         refusals=(
             *placed(
@@ -145,10 +161,12 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
             ),
             *(problem for part in beside for problem in _refusals(part, mask)),
             *placed(shared.twice, places, mask),
+            *placed((*plugins.refusals, *plugins.unreachable(broker)), places, mask),
             *(placed(moved.refusals, old.lines.where, mask) if old else ()),
             *(problem for entry in entries if not entry.id for problem in placed_in(entry, entry.problems)),
         ),
         faulty=tuple(entry for entry in entries if not entry.spec),
+        plugin_kinds=plugins.kinds,
     )
 
 

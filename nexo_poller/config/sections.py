@@ -4,6 +4,7 @@ A further section of the file is a further field of `File`. Checking and the JSO
 A mapping or list may be left empty (`config:` with nothing after it), which is the same as leaving it out.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
 
 from nexo_poller.config.accounts import GoogleAuthSection, ProviderEntry, RetryEntry, check_provider_names
 from nexo_poller.config.binds import parse_bind
-from nexo_poller.config.model import AdminSettings, Settings
+from nexo_poller.config.model import AdminSettings, BrokerSettings, BrokerType, Settings
 from nexo_poller.config.names import (
     check_credentials,
     check_host_names,
@@ -30,6 +31,7 @@ from nexo_poller.timetable import Misfire
 
 TEN_YEARS_SECS: Final = 3650 * 24 * 3600  # beyond it, a number is a slip of the pen
 MANY: Final = 1_000_000
+NATS_URL: Final = re.compile(r"(nats|tls|ws|wss)://[^\s/\x00-\x1f\x7f-\x9f]+/?")
 TIMEOUT_SECS: Final[Any] = and_(ge(0.001), le(TEN_YEARS_SECS))
 
 
@@ -110,6 +112,61 @@ class AdminSection:
         return AdminSettings(bind=parse_bind(self.bind), token=self.token, hosts=tuple(self.hosts or ()))
 
 
+def _check_search_paths(_: Any, __: Any, search_paths: Sequence[str]) -> None:
+    faulty = [n for n, search_path in enumerate(search_paths) if not search_path or "\0" in search_path]
+    if faulty:
+        what, remedy = "this is no search path", "such as ./plugins/*/nexo-plugin.toml"
+        raise ConfigError(*(Problem(what=what, remedy=remedy, key=(n,)) for n in faulty))
+
+
+@frozen(kw_only=True)
+class PluginsSection:
+    """What stands under `plugins:`: patterns of the folders of plugins, or of their manifests, relative to this file."""
+
+    search_paths: Sequence[str] | None = field(default=None, validator=optional(_check_search_paths))
+
+
+def _check_nats_url(_: Any, __: Any, url: str) -> None:
+    if not NATS_URL.fullmatch(url):
+        what, remedy = "this is no address of a NATS server", "such as nats://127.0.0.1:4222"
+        raise ConfigError(Problem(what=what, remedy=remedy))
+
+
+def _check_nkey(section: "BrokerAuthEntry", _: Any, nkey_file: str | None) -> None:
+    if section.enabled and (not nkey_file or "\0" in nkey_file):
+        what, remedy = "`enabled` without the file of an NKey", "name one: nkey_file: ./daemon.nk"
+        raise ConfigError(Problem(what=what, remedy=remedy))
+
+
+@frozen(kw_only=True)
+class BrokerAuthEntry:
+    """Whether the daemon shows an NKey to the server, and the file of its seed, relative to this one."""
+
+    enabled: bool = True
+    nkey_file: str | None = field(default=None, validator=_check_nkey)
+
+
+@frozen(kw_only=True)
+class BrokerSection:
+    """What stands under `broker:`: `local`, which is this process, or a NATS server."""
+
+    type: BrokerType = "local"
+    url: str = field(default="nats://127.0.0.1:4222", validator=_check_nats_url, repr=False)
+    auth: BrokerAuthEntry | None = None
+
+    def settings(self, folder: Path) -> BrokerSettings:
+        """What the keys say, in a file in `folder`."""
+        nkey = self.auth.nkey_file if self.auth and self.auth.enabled else None
+        return BrokerSettings(type=self.type, url=self.url, nkey_file=None if nkey is None else folder / nkey)
+
+
+def _check_channels(file: "File", _: Any, channels: Mapping[str, str] | None) -> None:
+    check_routes(file, _, channels or {})
+    if channels and file.broker is not None and file.broker.type == "nats":
+        what = "with `broker: {type: nats}` whoever subscribes there delivers, and `channels:` would do so once more"
+        raise ConfigError(Problem(what=what, remedy="remove `channels:`, or use `type: local`"))
+
+
 @frozen(kw_only=True)
 class AgentEntry:
     """An agent and its accounts: `credentials` maps a channel to the account on it."""
@@ -125,7 +182,9 @@ class File:
     pollers: PollersSection | None = None
     admin: AdminSection | None = None
     agents: Sequence[AgentEntry] | None = None
-    channels: Mapping[str, str] | None = field(default=None, validator=optional(check_routes))
+    plugins: PluginsSection | None = None
+    broker: BrokerSection | None = None
+    channels: Mapping[str, str] | None = field(default=None, validator=_check_channels)
     google_auth: GoogleAuthSection | None = None
     providers: Mapping[str, ProviderEntry] | None = field(default=None, validator=optional(check_provider_names))
     retry: RetryEntry | None = None

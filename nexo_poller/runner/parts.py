@@ -117,10 +117,11 @@ class Desk:
 async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of: StatesOf) -> AsyncIterator[Parts]:
     """Everything that jobs need, open during the block; `states_of` is `enlisted`, or `as_found`.
 
-    Raises `ConfigError` for accounts, secrets and channels that cannot be used, `StoreError` if the store cannot be opened.
+    Raises `ConfigError` for accounts, secrets, channels and plugins that cannot be used, `StoreError` if the store cannot be opened.
     """
     from nexo_poller.channels import open_channels
     from nexo_poller.config.binding import bind_jobs
+    from nexo_poller.config.plugin_kinds import kinds_taken
     from nexo_poller.http.pools import HttpPools
     from nexo_poller.llm.providers import open_providers
 
@@ -130,7 +131,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     bound, rejected = bind_jobs(config, {**pollers, **pollers_of(wanted)}, given.provided)
     for job in rejected:
         log.error("rejected: %s", "\n".join(map(str, job.problems)))
-    if problems := account_problems(config, given):
+    if problems := (*kinds_taken(config, pollers), *account_problems(config, given)):
         raise ConfigError(*problems)
     async with AsyncExitStack() as stack:
         for poller in pollers.values():
