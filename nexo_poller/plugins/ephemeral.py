@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from nexo_poller.errors import PluginPollerForwardError
-from nexo_poller.plugins.lines import LONGEST_LINE, LineTooLong
+from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.process import Child, Hear, spawned, unheard
 from nexo_poller.plugins.wire import POLL_TICK, build_tick_request, message_of, request_line, result_of, tick_reply
 from nexo_poller.poller import PollContext, Poller, TickAck
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 EXIT_SECS: Final = 2.0
 ONLY_CALL: Final = 1
+MOST_PASSED_OVER: Final = 65_536  # bytes
 
 
 class NoReply(Exception):
-    """The plugin's stdout is at its end, and no reply was there."""
+    """No reply was on the plugin's stdout, or too much before it."""
 
 
 async def spawn_ephemeral_tick(
@@ -54,7 +55,7 @@ async def spawn_ephemeral_tick(
         except LineTooLong as error:
             raise PluginPollerForwardError(plugin_id, f"it wrote {error}{child.said}") from None
         except NoReply as error:
-            with trio.move_on_after(EXIT_SECS):  # then it is told as what still runs
+            with trio.move_on_after(EXIT_SECS):  # what still runs then is told as that
                 await child.wait()
             raise PluginPollerForwardError(plugin_id, f"no reply{error}: {child.ended}") from None
         with trio.move_on_after(EXIT_SECS):  # then the end of the block kills it
@@ -63,16 +64,14 @@ async def spawn_ephemeral_tick(
 
 
 async def _reply(child: Child) -> Mapping[str, Any]:
-    """The first JSON object on stdout. Other lines are passed over, for programs print things; 4 MB of them are enough."""
+    """The first JSON object on stdout. A little before it is passed over, for programs print things."""
     first_fault, passed_over = "", 0
-    async for line in child.lines():
+    while passed_over <= MOST_PASSED_OVER and (line := await child.receive_line()) is not None:
         try:
             return message_of(line)
         except ValueError as error:
             first_fault = first_fault or f" (its stdout is none: {error})"
             passed_over += len(line) + 1
-        if passed_over > LONGEST_LINE:
-            raise LineTooLong
     raise NoReply(first_fault)
 
 

@@ -62,17 +62,13 @@ class Child:
 
         Cancelling loses nothing. Raises `LineTooLong`, after which only ending the plugin makes sense.
         """
+        await trio.lowlevel.checkpoint()  # a flood of lines that are here already would keep all others waiting
         while (line := self._received.take()) is None:
             chunk = await self._process.stdout.receive_some(RECEIVE_BYTES) if self._process.stdout else b""
             if not chunk:
                 return self._received.rest() or None
             self._received.add(chunk)
         return line
-
-    async def lines(self) -> AsyncIterator[bytes]:
-        """Every line of stdout; see `receive_line`."""
-        while (line := await self.receive_line()) is not None:
-            yield line
 
     @property
     def status(self) -> int | None:
