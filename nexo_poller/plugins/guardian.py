@@ -127,29 +127,31 @@ def reaped() -> tuple[dict[int, int], bool]:
 
 
 def signal_all(number: int) -> None:
-    """Send a signal to everything below us."""
-    for pid in descendants(os.getpid()):
+    """Send a signal to everything below us: by groups, for whoever forks all the time is never where it was seen."""
+    for group in groups_below(os.getpid()) - {os.getpgrp()}:  # ours has a plugin that is about to leave it, and us
         try:
-            os.kill(pid, number)
+            os.killpg(group, number)
         except (ProcessLookupError, PermissionError):  # it has ended, or has become another user's
             continue
 
 
-def descendants(ancestor: int) -> list[int]:
-    """The ids of the processes below `ancestor`, parents first."""
+def groups_below(ancestor: int) -> set[int]:
+    """The process groups of everything below `ancestor`. Nobody else is in them: they are of other sessions."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - see above
+    groups: dict[int, int] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib takes longer to load than we may run
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - see above
-                    parent = int(file.read().rpartition(b")")[2].split()[1])  # the name before may hold anything
-            except (OSError, IndexError):  # ended meanwhile
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
+                    _, parent, group, *_ = file.read().rpartition(b")")[2].split()  # before may be anything
+            except (OSError, ValueError):  # ended meanwhile
                 continue
-            children.setdefault(parent, []).append(int(name))
+            children.setdefault(int(parent), []).append(int(name))
+            groups[int(name)] = int(group)
     found = [ancestor]
     for pid in found:  # which grows
         found += children.get(pid, ())
-    return found[1:]
+    return {groups[pid] for pid in found[1:]}
 
 
 def end_like(status: int) -> None:

@@ -266,6 +266,14 @@ async def test_what_a_plugin_leaves_behind_ends_after_it_and_holds_no_pipe_open(
             assert (await child.wait(), programs.processes()) == (3, [])
 
 
+async def test_whoever_forks_faster_than_one_can_look_is_caught_by_the_group(programs: Programs) -> None:
+    chain = "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nwhile True:\n  if os.fork(): os._exit(0)"
+    with trio.fail_after(SOON):
+        async with spawned(programs.python(chain), {}) as child:
+            await child.wait()
+    assert programs.processes() == []
+
+
 async def test_orphans_of_a_plugin_that_lives_on_are_no_zombies(programs: Programs) -> None:
     forks = "import os, sys\nfor _ in range(20):\n  if os.fork() == 0:\n    os.fork(); os._exit(0)\n  os.wait()\n"
     async with spawned(programs.python(forks + "print('forked', flush=True); sys.stdin.read()"), {}) as child:
