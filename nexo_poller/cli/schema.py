@@ -28,5 +28,5 @@ def command(path: Path) -> None:
     show(discovery.problems)
     reading = read_config(path)
     pollers = {poller.kind: poller for poller in (*builtin_pollers(), *discovery.pollers)}
-    pollers = {**plugin_kinds(reading.plugin_kinds if reading else ()), **pollers}
+    pollers = {**plugin_kinds(reading.owners if reading else ()), **pollers}
     click.echo(json.dumps(json_schema(pollers), indent=2))

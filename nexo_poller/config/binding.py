@@ -112,8 +112,8 @@ def check_reading(reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
     `pollers` are those of this process; what the plugins of the file make of their configs they only say in a tick.
     Entries that cannot run for other reasons are asked about their config too, so that nothing shows up later.
     """
-    taken = kinds_taken(reading.config, pollers)
-    pollers = {**plugin_kinds(reading.plugin_kinds), **pollers}
+    taken = kinds_taken(reading.owners, pollers, reading.config.where)
+    pollers = {**plugin_kinds(reading.owners), **pollers}
     _, rejected = bind_jobs(reading.config, pollers)
     found_binding = [problem for job in rejected[len(reading.config.rejected) :] for problem in job.problems]
     found_in_faulty = [problem for entry in reading.faulty for problem in _config_problems(entry, reading, pollers)]

@@ -31,13 +31,13 @@ ENTRYPOINT: Final = "add [plugin.entrypoint] with its `command`"
 class Plugins:
     """The plugins that search paths lead to. With `refusals` they must not be used.
 
-    `lines` tells where each of them stands, by its id. `kinds` are those of faulty manifests, too. Problems about
-    search paths have keys and no place, the others have theirs.
+    `lines` tells where each of them stands, by its id. `owners` has the id of the plugin that owns a kind, and may be
+    faulty. Problems about search paths have keys and no place, the others have theirs.
     """
 
     manifests: tuple[PluginManifest, ...] = ()
     lines: Mapping[str, LineMap] = Factory(dict)
-    kinds: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = Factory(dict)
     refusals: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     fingerprints: tuple[str, ...] = ()
@@ -75,8 +75,8 @@ def read_plugins(folder: Path, search_paths: Sequence[str] | None, env: Mapping[
         owners.add(manifest)
     return Plugins(
         manifests=tuple(sorted((m.manifest for m in read if m.manifest), key=lambda manifest: manifest.id)),
-        lines={manifest.id: manifest.lines for manifest in read},
-        kinds=frozenset(kind for manifest in read for kind in manifest.kinds),
+        lines={plugin_id: manifest.lines for plugin_id, manifest in owners.ids.items()},
+        owners={kind: manifest.id for kind, manifest in owners.kinds.items()},
         refusals=(*found.refusals, *(problem for manifest in read for problem in manifest.problems), *owners.twice),
         warnings=(*found.warnings, *(problem for manifest in read for problem in manifest.warnings)),
         fingerprints=tuple(manifest.fingerprint for manifest in read),
@@ -220,7 +220,7 @@ class _Owners:
     twice: list[Problem] = field(factory=list)
 
     def add(self, read: _Read) -> None:
-        if read.id and (namesake := self.ids.setdefault(read.id, read)) is not read:
+        if (namesake := self.ids.setdefault(read.id, read)) is not read and read.id:
             self._add(f"there is a plugin '{read.id}' already", namesake, read, ("plugin", "id"))
             return  # and each of its kinds would be the same mistake once more
         for kind in dict.fromkeys(read.kinds):

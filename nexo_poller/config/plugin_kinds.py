@@ -8,6 +8,7 @@ from attrs import define
 
 from nexo_poller.config.manifests import KINDS, plugin_key
 from nexo_poller.config.model import Config
+from nexo_poller.config.problems import Where
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.poller import Poller
 
@@ -33,16 +34,21 @@ def plugin_kinds(kinds: Iterable[str]) -> dict[str, Poller[Any]]:
     return {kind: PluginKind(kind) for kind in kinds}
 
 
-def kinds_taken(config: Config, pollers: Mapping[str, Poller[Any]]) -> tuple[Problem, ...]:
+def owners_of(config: Config) -> dict[str, str]:
+    """The id of the plugin that owns a kind, for the kinds of plugins."""
+    return {kind: plugin.id for plugin in config.plugins for kind in plugin.kinds}
+
+
+def kinds_taken(owners: Mapping[str, str], pollers: Mapping[str, Poller[Any]], where: Where) -> tuple[Problem, ...]:
     """A problem for each kind that a plugin shares with one of the `pollers` of this process. Both owners are named."""
     return tuple(
         Problem(
-            what=f"the kind '{kind}' of plugin '{plugin.id}' is owned by {_name(pollers[kind])} of this process already",
-            remedy="remove it there, or do not register the other",
-            where=config.where(plugin_key(plugin.id, *KINDS)),
+            what=f"the kind '{kind}' of plugin '{owner}' is owned by {_name(pollers[kind])} of this process already",
+            remedy="remove it here, or do not register the other",
+            key=plugin_key(owner, *KINDS, kind),
+            where=where(plugin_key(owner, *KINDS)),
         )
-        for plugin in config.plugins
-        for kind in plugin.kinds
+        for kind, owner in owners.items()
         if kind in pollers
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from nexo_poller.config.accounts import google_ids
 from nexo_poller.config.files import read_section
@@ -33,13 +33,13 @@ class Reading:
     """What a file, or a folder, says. With `refusals` it must not be used; `config` then holds what could be read of it.
 
     `faulty` are the entries of `jobs:` that cannot run, for those who want to know what else is wrong with them.
-    `plugin_kinds` are those of all plugins, faulty ones included.
+    `owners` has the id of the plugin that owns a kind, also if its manifest is faulty.
     """
 
     config: Config
     refusals: tuple[Problem, ...] = ()
     faulty: tuple[ReadEntry, ...] = ()
-    plugin_kinds: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = Factory(dict)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -166,7 +166,7 @@ def _read(
             *(problem for entry in entries if not entry.id for problem in placed_in(entry, entry.problems)),
         ),
         faulty=tuple(entry for entry in entries if not entry.spec),
-        plugin_kinds=plugins.kinds,
+        owners=plugins.owners,
     )
 
 

@@ -121,7 +121,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     """
     from nexo_poller.channels import open_channels
     from nexo_poller.config.binding import bind_jobs
-    from nexo_poller.config.plugin_kinds import kinds_taken
+    from nexo_poller.config.plugin_kinds import kinds_taken, owners_of
     from nexo_poller.http.pools import HttpPools
     from nexo_poller.llm.providers import open_providers
 
@@ -131,7 +131,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     bound, rejected = bind_jobs(config, {**pollers, **pollers_of(wanted)}, given.provided)
     for job in rejected:
         log.error("rejected: %s", "\n".join(map(str, job.problems)))
-    if problems := (*kinds_taken(config, pollers), *account_problems(config, given)):
+    if problems := (*kinds_taken(owners_of(config), pollers, config.where), *account_problems(config, given)):
         raise ConfigError(*problems)
     async with AsyncExitStack() as stack:
         for poller in pollers.values():

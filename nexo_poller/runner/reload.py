@@ -45,14 +45,14 @@ class Successors:
 def checked(plan: ReloadPlan, parts: Parts, wanted: Config, pollers: "Pollers") -> Successors:
     """What there is to start. Raises `ConfigError` with everything that is in the way."""
     from nexo_poller.config.binding import bind_jobs
-    from nexo_poller.config.plugin_kinds import kinds_taken
+    from nexo_poller.config.plugin_kinds import kinds_taken, owners_of
 
     new, given = {*plan.add, *plan.replace}, parts.given
     plugins = parts.plugins.wanted(wanted.plugins)
     jobs = tuple(job for job in wanted.jobs if job.id in new)
     bound, rejected = bind_jobs(evolve(wanted, jobs=jobs), {**pollers, **pollers_of(plugins)}, given.provided)
     problems = [*(problem for job in rejected for problem in job.problems), *account_problems(wanted, given)]
-    problems += kinds_taken(wanted, pollers)
+    problems += kinds_taken(owners_of(wanted), pollers, wanted.where)
     running = parts.config
     if running.settings.state_db != wanted.settings.state_db:
         problems.append(Problem(what="`pollers.state_db` was changed", remedy=RESTART))
