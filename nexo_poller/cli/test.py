@@ -59,6 +59,7 @@ async def try_out(runner: PollerRunner, job_id: str) -> DryRun:
 def only(job_id: str, config: Config) -> Config:
     """The configuration of this one job, without channels: nothing else is opened, or complained of."""
     agents = {job.agent for job in config.jobs if job.id == job_id}
+    kinds = {job.kind for job in config.jobs if job.id == job_id}
     return evolve(
         config,
         agents=config.agents and {agent: bound for agent, bound in config.agents.items() if agent in agents},
@@ -66,6 +67,7 @@ def only(job_id: str, config: Config) -> Config:
         jobs=tuple(job for job in config.jobs if job.id == job_id),
         rejected=tuple(job for job in config.rejected if job.id == job_id),
         channels={},
+        plugins=tuple(plugin for plugin in config.plugins if kinds.intersection(plugin.kinds)),
     )
 
 

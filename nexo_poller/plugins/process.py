@@ -44,6 +44,7 @@ class Child:
     last_words: LastWords = field(factory=LastWords, init=False)
     _received: Lines = field(factory=Lines, init=False)
     _stderr_ended: trio.Event = field(factory=trio.Event, init=False)
+    _deaf: trio.Event = field(factory=trio.Event, init=False)
 
     async def send(self, line: bytes) -> None:
         """Hand over a line with its end; returns when all before it are in the pipe.
@@ -52,6 +53,10 @@ class Child:
         `trio.BrokenResourceError` if the plugin has closed its stdin, and `trio.ClosedResourceError` if we have.
         """
         await self._to_send.send(line)
+
+    async def deaf(self) -> None:
+        """Return when a line that was handed over could not be sent, because the plugin has closed its stdin."""
+        await self._deaf.wait()
 
     def close_stdin(self) -> None:
         """Let the plugin see the end of its stdin once everything is sent."""
@@ -132,7 +137,7 @@ class Child:
                 async for line in self._sending:
                     await self._process.stdin.send_all(line)
             except trio.BrokenResourceError:
-                return  # told to whoever sends next
+                self._deaf.set()  # and whoever sends next is told
 
     async def _listen(self, hear: Hear) -> None:
         assert self._process.stderr is not None  # noqa: S101 - see above

@@ -24,7 +24,7 @@ from nexo_poller.failures import describe
 from nexo_poller.plugins.callbacks import Callbacks
 from nexo_poller.plugins.introduction import check_introduction
 from nexo_poller.plugins.lines import LineTooLong
-from nexo_poller.plugins.peer import Call, Peer
+from nexo_poller.plugins.peer import LAST_SECONDS, Call, Peer
 from nexo_poller.plugins.process import Child, spawned
 from nexo_poller.plugins.restarts import restart_pause, short_lives
 from nexo_poller.plugins.transport import PluginServices
@@ -169,6 +169,7 @@ class StdioTransport:
         async with trio.open_nursery() as nursery:
             try:
                 nursery.start_soon(self._introduce, Up(peer, callbacks, nursery))
+                nursery.start_soon(_leave_the_deaf, child, peer)
                 left = await peer.run()
                 with trio.move_on_after(EXIT_SECONDS):
                     await child.wait()
@@ -226,6 +227,12 @@ class StdioTransport:
 
     def _fault(self, what: str, member: str | None = None) -> PluginPollerForwardError:
         return PluginPollerForwardError(self._handle.plugin_id, what, member=member)
+
+
+async def _leave_the_deaf(child: Child, peer: Peer) -> None:
+    """A process that has closed its stdin gets no more ticks, whatever else it is."""
+    await child.deaf()
+    peer.leave("it closed its stdin", LAST_SECONDS)
 
 
 async def _see_off(child: Child) -> None:

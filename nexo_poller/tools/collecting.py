@@ -1,16 +1,19 @@
 """The tools that pollers bring along, and whether they can be offered."""
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.failures import describe
+from nexo_poller.plugins.proxy import PluginPollerProxy
 from nexo_poller.poller import Poller
 from nexo_poller.tool import Tool
 from nexo_poller.tools.arguments import schema_problem
 from nexo_poller.tools.generic import GENERIC_TOOLS
 
+log = logging.getLogger(__name__)
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # what OpenAI takes; Anthropic and MCP take more
 
 
@@ -18,12 +21,13 @@ def collect_custom_tools(pollers: Iterable[Poller[Any]]) -> list[Tool]:
     """What the `custom_tools()` of all these pollers return, in their order.
 
     Raises `ConfigError` with everything that is wrong with them: a name that is taken or that some provider refuses,
-    parameters that are no JSON Schema of an object, a poller whose `custom_tools()` fails.
+    parameters that are no JSON Schema of an object, a poller whose `custom_tools()` fails. What is wrong with the tools
+    of plugins, which come last, takes nothing from the others: such a tool is left out, and logged.
     """
     tools: list[Tool] = []
     problems: list[Problem] = []
     owners = dict.fromkeys((tool.name for tool in GENERIC_TOOLS), "every runner")
-    for poller in pollers:
+    for poller in sorted(pollers, key=lambda one: isinstance(one, PluginPollerProxy)):
         owner = f"the poller '{poller.kind}'"
         try:
             offered = [*map(_tool, poller.custom_tools())]
@@ -32,9 +36,13 @@ def collect_custom_tools(pollers: Iterable[Poller[Any]]) -> list[Tool]:
             problems.append(Problem(what=what, remedy="its custom_tools() returns a sequence of nexo_poller.Tool"))
             continue
         for tool in offered:
-            problems += _problems(tool, owner, owners.get(tool.name))
+            found = [*_problems(tool, owner, owners.get(tool.name))]
+            if found and isinstance(poller, PluginPollerProxy):
+                log.warning("left out: %s", "; ".join(map(str, found)))
+                continue
+            problems += found
             owners[tool.name] = owner
-        tools += offered
+            tools.append(tool)
     if problems:
         raise ConfigError(*problems)
     return tools
