@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.errors import (
+    BrokerAway,
     BrokerError,
     BrokerUnavailable,
     ConfigError,
@@ -78,6 +79,7 @@ __all__ = [
     "Batch",
     "Breaker",
     "Broker",
+    "BrokerAway",
     "BrokerError",
     "BrokerSettings",
     "BrokerUnavailable",

@@ -17,6 +17,7 @@ NexoPollerError
 │   ├── MessageRejected      this one message was refused: counts as an attempt
 │   └── BrokerUnavailable    nothing was said of the message: does not count
 │       ├── Unrouted         nobody subscribes to its topic
+│       ├── BrokerAway       there is no connection to it
 │       └── NoAnswer         somebody was asked, and did not answer in time
 ├── AdminRefused             the admin server cannot listen there, or must not
 ├── PollerRouteRegistrationError   two plugins own one kind
@@ -174,6 +175,10 @@ class Unrouted(BrokerUnavailable):
     def __init__(self, topic: str) -> None:
         super().__init__(f"nobody subscribes to '{topic}' (add it under `channels:`, or subscribe to it)")
         self.topic = topic
+
+
+class BrokerAway(BrokerUnavailable):
+    """There is no connection to the broker, or it broke; it comes back by itself."""
 
 
 class NoAnswer(BrokerUnavailable):

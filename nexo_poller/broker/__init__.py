@@ -87,5 +87,5 @@ class Broker(Protocol):
         ...
 
     async def changed(self) -> None:
-        """Return once a topic that was unrouted may have a subscriber."""
+        """Return once a topic that was unrouted may have a subscriber, or a broker that was away is back."""
         ...

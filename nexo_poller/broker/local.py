@@ -10,10 +10,9 @@ Leaving a subscription's block cancels its calls and waits until they are gone; 
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import trio
 from attrs import Factory, define, frozen
@@ -21,10 +20,10 @@ from trio.abc import ReceiveChannel
 
 from nexo_poller.broker import Event, Handler, Message, Responder
 from nexo_poller.broker.calls import Callee
+from nexo_poller.broker.handling import handled, name_of, verdict
 from nexo_poller.broker.streams import EventStream
 from nexo_poller.broker.subjects import Pattern
-from nexo_poller.errors import BrokerError, BrokerUnavailable, MessageRejected, NoAnswer, Unrouted
-from nexo_poller.failures import leaves
+from nexo_poller.errors import BrokerError, BrokerUnavailable, NoAnswer, Unrouted
 
 log = logging.getLogger(__name__)
 
@@ -127,12 +126,6 @@ class Subscription:
     pattern: Pattern
     handler: Callee[Event, None]
 
-    def refusal(self, error: Exception) -> MessageRejected:
-        """What an exception of the handler says of the message."""
-        refusal = MessageRejected(f"handler '{name_of(self.handler)}': {type(error).__name__}: {error}")
-        refusal.__cause__ = error
-        return refusal
-
 
 @frozen
 class Answering:
@@ -142,18 +135,8 @@ class Answering:
     responder: Callee[bytes, bytes]
 
 
-def name_of(callee: Callee[Any, Any]) -> str:
-    """What errors and logs call it."""
-    return str(getattr(callee.function, "__qualname__", type(callee.function).__name__))
-
-
 async def _call(subscription: Subscription, message: Message, failures: list[BrokerError]) -> None:
-    try:
-        await subscription.handler.call(Event.from_json(message.body))
-    except* BrokerError as raised:
-        failures.extend(leaf for leaf in leaves(raised) if isinstance(leaf, BrokerError))
-    except* Exception as raised:  # noqa: BLE001 - a handler may raise anything, and all of it counts (M4)
-        failures.extend(subscription.refusal(leaf) for leaf in leaves(raised) if isinstance(leaf, Exception))
+    failures.extend(await handled(subscription.handler, message.body))
 
 
 async def _answer(responder: Callee[bytes, bytes], body: bytes) -> bytes:
@@ -164,13 +147,3 @@ async def _answer(responder: Callee[bytes, bytes], body: bytes) -> bytes:
     except Exception as error:
         log.exception("the responder '%s' failed", name_of(responder))
         raise BrokerUnavailable(f"whoever was asked failed: {type(error).__name__}") from error
-
-
-def verdict(failures: Sequence[BrokerError]) -> BrokerError:
-    """What all failures together say of a message: unavailable, with the longest pause asked for, or else rejected."""
-    unavailable = [failure for failure in failures if isinstance(failure, BrokerUnavailable)]
-    if unavailable:
-        return max(unavailable, key=lambda failure: failure.retry_after or timedelta())
-    if len(failures) == 1:
-        return failures[0]
-    return MessageRejected("; ".join(map(str, failures)))

@@ -28,7 +28,7 @@ from attrs import Factory, define, field, frozen
 
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
-from nexo_poller.errors import BrokerUnavailable, LeaseLost, MessageRejected, Unrouted
+from nexo_poller.errors import BrokerAway, BrokerUnavailable, LeaseLost, MessageRejected, Unrouted
 from nexo_poller.event import without_account
 from nexo_poller.failures import describe
 from nexo_poller.masking import Mask
@@ -232,7 +232,9 @@ class Relay:
         while True:
             await self.broker.changed()
             self._blocked = {
-                lane: blocked for lane, blocked in self._blocked.items() if not isinstance(blocked.why, Unrouted)
+                lane: blocked
+                for lane, blocked in self._blocked.items()
+                if not isinstance(blocked.why, Unrouted | BrokerAway)
             }
             self.wake()
 

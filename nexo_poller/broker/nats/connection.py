@@ -1,0 +1,124 @@
+"""One life of a connection to a NATS server: once it is lost it stays lost, and the next one is another object.
+
+nats-py can reconnect by itself; that is switched off. It would keep what is under way in a buffer and send it after the
+reconnection, when whoever asked for it has long been told that it failed; and its `flush` reports success while the
+server is away (O7). With a client that never comes back, a PONG says what it seems to say: all before it has arrived.
+
+Two more things about the libraries. A PONG whose waiter was cancelled ends nats-py's reader for good, without a word,
+so a `flush` always runs to its end here. And what asyncio has no better place for, `trio_asyncio` would raise out of
+the whole loop; `link` has it logged instead.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import trio
+from attrs import Factory, define
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from trio_asyncio import TrioEventLoop
+
+from nexo_poller.errors import BrokerAway
+
+PATIENCE_SECS: Final = 5  # with a server that is there and says nothing
+PING_SECS: Final = 5  # how often it is asked whether it still is; unheard for two of them, it is not
+
+R = TypeVar("R")
+
+
+@define(eq=False)
+class Connection:
+    """A client that is connected, until `lost` is set.
+
+    Its methods raise `BrokerAway` if the connection is lost before they are done; what else nats-py raises passes.
+    """
+
+    client: Client
+    _loop: TrioEventLoop
+    lost: trio.Event = Factory(trio.Event)
+    _waiting: set[trio.CancelScope] = Factory(set)
+
+    async def aio(self, function: Callable[..., Coroutine[Any, Any, R]], *args: Any, **options: Any) -> R:
+        """Await an asyncio function of the client's, from any trio task. Cancelled, it is cancelled too."""
+        if self.lost.is_set():
+            raise away()
+        scope = trio.CancelScope()
+        self._waiting.add(scope)
+        try:
+            with scope:
+                result: R = await self._loop.run_aio_coroutine(function(*args, **options))
+                return result
+        except (NatsError, OSError, asyncio.CancelledError) as error:
+            if self.client.is_closed:
+                raise away() from error
+            raise
+        finally:
+            self._waiting.remove(scope)
+        raise away()
+
+    async def pong(self) -> None:
+        """Return once the server has had everything that was sent before; a server that says nothing is given up."""
+        try:
+            await self.to_its_end(self.client.flush, PATIENCE_SECS)
+        except NatsError as error:
+            await self.aio(self.client.close)
+            raise away() from error
+
+    async def to_its_end(self, function: Callable[..., Coroutine[Any, Any, R]], *args: Any) -> R:
+        """`aio` for what must not stop half-way: cancelled, it goes on alone."""
+        return await self.aio(_shielded, function, *args)
+
+    def lose(self) -> None:
+        """Let all know who wait for it."""
+        self.lost.set()
+        for scope in self._waiting:
+            scope.cancel()
+
+
+@asynccontextmanager
+async def connected(loop: TrioEventLoop, servers: list[str], nkey_file: str | None) -> AsyncIterator[Connection]:
+    """A connection to one of `servers`, closed at the end of the block. Raises `BrokerAway`, which says why."""
+    client = Client()
+    connection = Connection(client, loop)
+    errors: list[Exception] = []
+
+    async def closed() -> None:
+        connection.lose()
+
+    async def failed(error: Exception) -> None:
+        errors.append(error)
+
+    connect = client.connect(
+        servers,
+        name="nexo_poller",
+        nkeys_seed=nkey_file,
+        allow_reconnect=False,
+        max_reconnect_attempts=1,  # which it takes for two attempts
+        reconnect_time_wait=0,
+        connect_timeout=PATIENCE_SECS,
+        ping_interval=PING_SECS,
+        max_outstanding_pings=1,
+        error_cb=failed,
+        closed_cb=closed,
+    )
+    try:
+        try:
+            await loop.run_aio_coroutine(connect)
+        except (NatsError, OSError, asyncio.CancelledError) as error:
+            raise BrokerAway(str(errors[-1] if errors else error) or type(error).__name__) from error
+        yield connection
+    finally:
+        if client.is_connected or client.is_connecting:
+            with trio.move_on_after(PATIENCE_SECS, shield=True):  # a socket left open would be a leak
+                await loop.run_aio_coroutine(client.close())
+
+
+def away() -> BrokerAway:
+    """What those are told who need a connection when there is none."""
+    return BrokerAway("the NATS server cannot be reached")
+
+
+async def _shielded(function: Callable[..., Coroutine[Any, Any, R]], *args: Any) -> R:
+    return await asyncio.shield(asyncio.ensure_future(function(*args)))

@@ -1,0 +1,60 @@
+"""Which streams there are, as JetStream's API tells. Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import frozen
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from nexo_poller.broker.nats.connection import PATIENCE_SECS, Connection
+from nexo_poller.broker.subjects import Pattern
+from nexo_poller.errors import BrokerUnavailable
+
+NO_JETSTREAM: Final = {10039, 10076}  # not for this account; not on this server
+
+
+@frozen
+class Stream:
+    """A stream, and what it keeps."""
+
+    name: str
+    subjects: tuple[str, ...]
+
+
+async def streams_over(connection: Connection, pattern: str) -> list[Stream]:
+    """The streams that keep a topic which matches `pattern`, in the order of their names; none without JetStream.
+
+    Raises `BrokerUnavailable` if that cannot be told.
+    """
+    streams: list[Stream] = []
+    while True:
+        page = await ask(connection, "STREAM.LIST", {"subject": pattern, "offset": len(streams)})
+        found = [Stream(one["config"]["name"], tuple(one["config"]["subjects"])) for one in page.get("streams") or ()]
+        streams += found
+        if not found or len(streams) >= page["total"]:
+            return sorted(streams, key=lambda stream: stream.name)
+
+
+def kept_by(stream: Stream, pattern: Pattern) -> list[str]:
+    """The part of `pattern` that the stream keeps, as patterns that have no topic in common."""
+    parts = (pattern.overlap(Pattern(subject)) for subject in stream.subjects)
+    return [part.text for part in parts if part]
+
+
+async def ask(connection: Connection, what: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer of JetStream's API; an empty one if there is no JetStream. Raises `BrokerUnavailable`."""
+    subject, question = f"$JS.API.{what}", json.dumps(body).encode()
+    try:
+        message = await connection.aio(connection.client.request, subject, question, timeout=PATIENCE_SECS)
+    except NoRespondersError:
+        return {}
+    except NatsTimeoutError as error:
+        raise BrokerUnavailable("JetStream does not answer") from error
+    answer: Mapping[str, Any] = json.loads(message.data)
+    if "error" not in answer:
+        return answer
+    if answer["error"].get("err_code") in NO_JETSTREAM:
+        return {}
+    raise BrokerUnavailable(f"JetStream: {answer['error'].get('description')}")
