@@ -23,6 +23,7 @@ from nexo_poller.runner.counting import Counting
 from nexo_poller.runner.events import Feed
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics
+from nexo_poller.runner.opened_broker import open_broker
 from nexo_poller.runner.plugin_host import PluginHost
 from nexo_poller.runner.relay import Relay
 from nexo_poller.runner.ticker import Machine, Ticker
@@ -46,7 +47,7 @@ class Given:
 
     config: Config
     store: Store | None
-    broker: Broker
+    broker: Broker | None
     clock: Clock
     metrics: Metrics
     http: "HttpPools | None"
@@ -68,6 +69,7 @@ class Parts:
 
     given: Given
     config: Config
+    broker: Broker
     machine: Machine
     relay: Relay
     jobs: Mapping[str, RunningJob]
@@ -104,7 +106,7 @@ class Desk:
         return PluginHost(
             plugin_id=self._handle.plugin_id,
             agent_id=agent_id,
-            broker=self._parts.given.broker,
+            broker=self._parts.broker,
             clock=machine.clock,
             credentials=machine.credentials,
             llm=machine.llm,
@@ -125,15 +127,18 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
     from nexo_poller.http.pools import HttpPools
     from nexo_poller.llm.providers import open_providers
 
-    config, clock, broker = given.config, given.clock, given.broker
-    plugins = Plugins(Reach(config.broker, broker))
-    wanted = plugins.wanted(config.plugins)
-    bound, rejected = bind_jobs(config, {**pollers, **pollers_of(wanted)}, given.provided)
-    for job in rejected:
-        log.error("rejected: %s", "\n".join(map(str, job.problems)))
-    if problems := (*kinds_taken(owners_of(config), pollers, config.where), *account_problems(config, given)):
-        raise ConfigError(*problems)
+    config, clock = given.config, given.clock
     async with AsyncExitStack() as stack:
+        broker = given.broker
+        if broker is None:
+            broker = await stack.enter_async_context(open_broker(config))
+        plugins = Plugins(Reach(config.broker, broker))
+        wanted = plugins.wanted(config.plugins)
+        bound, rejected = bind_jobs(config, {**pollers, **pollers_of(wanted)}, given.provided)
+        for job in rejected:
+            log.error("rejected: %s", "\n".join(map(str, job.problems)))
+        if problems := (*kinds_taken(owners_of(config), pollers, config.where), *account_problems(config, given)):
+            raise ConfigError(*problems)
         for poller in pollers.values():
             await stack.enter_async_context(poller.lifespan(clock))
         await stack.enter_async_context(open_channels(broker, config.channels, clock))
@@ -169,6 +174,7 @@ async def open_parts(given: Given, pollers: Mapping[str, Poller[Any]], states_of
         parts = Parts(
             given=given,
             config=config,
+            broker=broker,
             machine=machine,
             relay=relay,
             jobs=await _jobs(bound, machine, states_of),

@@ -64,8 +64,8 @@ class PollerRunner:
         runner = PollerRunner.from_config("./config").register(MyPoller())
         await runner.serve()
 
-    Every part has an embedded default: `store` a `SqliteStore` on the configuration's `state_db`, `broker` a
-    `LocalBroker`, `clock` the system's, `metrics` none, `http` pools of its own, `credentials` the configuration's.
+    Every part has a default: `store` a `SqliteStore` on the configuration's `state_db`, `broker` the configuration's,
+    which is a `LocalBroker` unless it says otherwise, `clock` the system's, `metrics` none, `http` pools of its own, `credentials` the configuration's.
     `llm_providers` are there beside the configuration's, and go before those of the same name. `config` None means that
     the subsystem is off: `serve` returns at once.
     """
@@ -82,12 +82,12 @@ class PollerRunner:
         credentials: Credentials | None = None,
         llm_providers: Mapping[str, LlmProvider] | None = None,
     ) -> None:
-        clock = clock or SystemClock()
+        clock, of = clock or SystemClock(), config or Config()
         self.config = config
         self._given = Given(
-            config=config or Config(),
+            config=of,
             store=store,
-            broker=broker or LocalBroker(),
+            broker=broker or (LocalBroker() if of.broker.type == "local" else None),
             clock=clock,
             metrics=metrics or NoMetrics(),
             http=http,
@@ -423,8 +423,11 @@ class PollerRunner:
 
     @property
     def broker(self) -> Broker:
-        """Where messages go; subscribe to it for a stream of them."""
-        return self._given.broker
+        """Where messages go; subscribe to it for a stream of them.
+
+        Raises `RuntimeError` while the runner is not open, if the broker is opened with it.
+        """
+        return self._given.broker or self._open_parts().broker
 
     def _open_parts(self) -> Parts:
         if self._parts is None:
