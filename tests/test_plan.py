@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexo_poller.config.model import Config, GoogleAccount, JobSpec, ProviderSettings, Settings
+from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.plan import ReloadPlan, plan
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import Every
@@ -33,6 +34,36 @@ def test_jobs_come_go_change_and_stay() -> None:
     assert planned(running, wanted) == ReloadPlan(
         add=("comes",), replace=("changes",), remove=("goes",), keep=("stays",)
     )
+
+
+def plugin(**changes: Any) -> PluginManifest:
+    given = {"id": "acme", "version": "1", "name": "acme", "kinds": ("jira",), "broker_topic_prefix": "plugin.acme"}
+    return PluginManifest(**{**given, "folder": Path("/acme"), "path": Path("/acme/nexo-plugin.toml"), **changes})
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ((plugin(),), (plugin(args=("--fast",)),)),
+        ((plugin(),), (plugin(env={"KEY": "other"}),)),
+        ((plugin(),), (plugin(id="rival"),)),
+        ((plugin(),), ()),
+        ((), (plugin(),)),
+    ],
+)
+def test_a_job_is_replaced_when_the_plugin_that_owns_its_kind_differs_and_its_neighbours_stay(
+    then: tuple[PluginManifest, ...], now: tuple[PluginManifest, ...]
+) -> None:
+    jobs = (job("issues", kind="jira"), job("feed"))
+    assert plan(Config(jobs=jobs, plugins=then), Config(jobs=jobs, plugins=now)) == ReloadPlan(
+        add=(), replace=("issues",), remove=(), keep=("feed",)
+    )
+
+
+def test_a_job_stays_when_another_plugin_comes() -> None:
+    jobs = (job("issues", kind="jira"),)
+    wanted = Config(jobs=jobs, plugins=(plugin(), plugin(id="b", kinds=("linear",))))
+    assert plan(Config(jobs=jobs, plugins=(plugin(),)), wanted).keep == ("issues",)
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,8 @@ def _command(plugin: Mapping[str, Any], folder: Path, env: Mapping[str, str]) ->
 
 
 def _no_poller(plugin: Mapping[str, Any]) -> Problem:
-    hint = next((f"; did you mean {key!r}?" for key in plugin if did_you_mean(key, ["poller"])), "")
+    near = [key for key in plugin if did_you_mean(key, ["poller"])]
+    hint = f", or rename [plugin.{near[0]}] if that is what it should be" if near else ""
     what = "there is no [plugin.poller], so this plugin has no pollers"
     return Problem(what=what, remedy=f"narrow `plugins.search_paths`{hint}", key=("plugin",), is_warning=True)
 

@@ -33,7 +33,7 @@ def parse_toml(text: str, name: str) -> Document:
 
 def _problem(said: str, text: str, name: str) -> Problem:
     at = AT.search(said)
-    line, column = text.count("\n") + 1, 1
+    line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
     if at and at["line"]:
         line, column = int(at["line"]), int(at["column"])
     what = f"it is no TOML: {AT.sub('', said)}"

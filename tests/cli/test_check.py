@@ -160,3 +160,31 @@ def test_the_schema_tells_a_sound_file_from_a_wrong_one(tmp_path: Path, text: st
     validator.check_schema(schema)
     document = YAML(typ="safe").load(text or ROOT.joinpath("examples/config/pollers.yaml").read_text())
     assert validator(schema).is_valid(document) is is_valid
+
+
+def test_check_and_schema_know_the_kinds_of_plugins_and_check_names_all_that_is_wrong_with_them(tmp_path: Path) -> None:
+    job = api_job("issues", URL) | {"kind": "jira", "config": {"any": "thing"}}
+    write_config(tmp_path, job)
+    plugins = tmp_path / "config" / "plugins"
+    for name, kinds in (("acme", '"jira"'), ("rival", '"jira", "rss"')):
+        (plugins / name).mkdir(parents=True)
+        poller = f'[plugin.poller]\nkinds = [{kinds}]\nbroker_topic_prefix = "plugin.{name}"\n'
+        entrypoint = '[plugin.entrypoint]\ncommand = "cat"\n'
+        (plugins / name / "nexo-plugin.toml").write_text(
+            f'[plugin]\nid = "{name}"\nversion = "1"\n{entrypoint}{poller}'
+        )
+    told = nexo_poller("check", cwd=tmp_path, status=1).stderr
+    twice, taken = told.splitlines()
+    assert twice == (
+        "config/plugins/rival/nexo-plugin.toml:7:9: the kind 'jira' of plugin 'rival' is owned by plugin 'acme' already "
+        "(remove one of the two; the other stands at config/plugins/acme/nexo-plugin.toml:7:9)"
+    )
+    assert taken == (
+        "config/plugins/rival/nexo-plugin.toml:7:9: the kind 'rss' of plugin 'rival' is owned by "
+        "nexo_poller.builtins.rss.RssPoller of this process already (remove it here, or do not register the other)"
+    )
+    (plugins / "rival" / "nexo-plugin.toml").unlink()
+    nexo_poller("check", cwd=tmp_path)
+    schema = json.loads(nexo_poller("schema", cwd=tmp_path).stdout)
+    document = YAML(typ="safe").load(tmp_path / "config" / "pollers.yaml")
+    assert jsonschema.validators.validator_for(schema)(schema).is_valid(document)
