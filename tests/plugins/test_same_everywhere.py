@@ -14,16 +14,28 @@ import trio
 from attrs import frozen
 from llm_fake import LlmFake, llm_fake
 from many_sided import ALONE, CALLING_BACK, EVERY_BYTE, ManySided
+from nats_server import NatsServer
+from speaking import MANY_SIDED
 
 from nexo_poller import Config, Every, JobSpec, PollerRunner, PrometheusMetrics, Settings, TickReport
 from nexo_poller.broker import Event
+from nexo_poller.config.model import BrokerSettings
 from nexo_poller.config.plugins import PluginManifest
 
 Way = Literal["in process", "ephemeral", "stdio", "nats"]
 
-SOMEWHERE: Final = Path(__file__).parent
+MANIFEST: Final = """
+[plugin]
+id = "many-sided"
+version = "1.0.0"
+
+[plugin.poller]
+kinds = ["many_sided"]
+broker_topic_prefix = "plugin.poller.many_sided"
+"""
 SHORT: Final = timedelta(seconds=1)
 ARRIVING: Final[Mapping[str, int]] = {"send": 3, "hold_back": 0}  # of those that are committed; one is dead, one waits
+TOPICS: Final = ("plugin.inbound.>", "plugin.outbound.>")
 PREFIX: Final = "poller_plugin_"
 
 
@@ -44,23 +56,25 @@ class Outcomes:
     dead: list[tuple[str, Any, str]]
     waiting: list[tuple[str, Any, Any]]
     counted: Mapping[str, float]
-    asked: list[Mapping[str, Any]]
+    asked: list[dict[str, Any]]
 
 
-def manifest(way: Way) -> PluginManifest:
+def manifest(way: Way, folder: Path) -> PluginManifest:
+    path = folder / "nexo-plugin.toml"
+    path.write_text(MANIFEST)
     return PluginManifest(
         id="many-sided",
         version="1.0.0",
         name="Many-sided",
         command=sys.executable,
-        args=("many_sided.py",),
+        args=(str(MANY_SIDED),),
         kinds=("many_sided",),
         broker_topic_prefix="plugin.poller.many_sided",
         lifecycle="ephemeral" if way == "ephemeral" else "long_lived",
         max_concurrent_ticks=8,
         publish=("plugin.inbound.*",),
-        folder=SOMEWHERE,
-        path=SOMEWHERE / "nexo-plugin.toml",
+        folder=folder,
+        path=path,
     )
 
 
@@ -78,7 +92,7 @@ def job(do: str) -> JobSpec:
 
 @asynccontextmanager
 async def serving(
-    way: Way, folder: Path, fake: LlmFake, deeds: Iterable[str]
+    way: Way, folder: Path, fake: LlmFake, deeds: Iterable[str], server: NatsServer | None
 ) -> AsyncIterator[tuple[PollerRunner, PrometheusMetrics, trio.MemoryReceiveChannel[Event]]]:
     """A runner with a job for each deed, and what arrives on its channels."""
     letterbox, letters = trio.open_memory_channel[Event](99)
@@ -89,24 +103,28 @@ async def serving(
         agents={"ana": {"telegram": "ana_bot"}},
         providers={"fake": fake.settings("openai_compat")},
         secrets=frozenset({"hunter22"}),
-        plugins=() if way == "in process" else (manifest(way),),
+        broker=server.settings if server else BrokerSettings(),
+        plugins=() if way == "in process" else (manifest(way, folder),),
     )
     runner = PollerRunner(config, metrics=metrics)
     if way == "in process":
         runner.register(ManySided())
-    runner.subscribe("plugin.>", letterbox.send)
+    for topics in TOPICS:
+        runner.subscribe(topics, letterbox.send)
     async with trio.open_nursery() as nursery:
         await nursery.start(runner.serve)
         yield runner, metrics, letters
         await runner.shutdown()
 
 
-async def outcomes(way: Way, folder: Path, deeds: Iterable[str], caplog: pytest.LogCaptureFixture) -> Outcomes:
+async def outcomes(
+    way: Way, folder: Path, deeds: Iterable[str], caplog: pytest.LogCaptureFixture, server: NatsServer | None = None
+) -> Outcomes:
     """What becomes of the deeds, one after the other, each with the cursor that the first one left."""
     deeds = [*deeds]
     done: dict[str, Outcome] = {}
     with trio.fail_after(120):
-        async with llm_fake() as fake, serving(way, folder, fake, deeds) as (runner, metrics, letters):
+        async with llm_fake() as fake, serving(way, folder, fake, deeds, server) as (runner, metrics, letters):
             for do in deeds:
                 job_id = do.replace(" ", "_")
                 await runner.set_cursor(job_id, b"\x00before\xff")
@@ -151,24 +169,43 @@ def counted(metrics: PrometheusMetrics) -> Mapping[str, float]:
     }
 
 
-async def compared(way: Way, folder: Path, deeds: Iterable[str], caplog: pytest.LogCaptureFixture) -> Outcomes:
+async def compared(
+    way: Way, folder: Path, deeds: Iterable[str], caplog: pytest.LogCaptureFixture, server: NatsServer | None
+) -> Outcomes:
     """What becomes of the deeds, in that way, which is what becomes of them in the daemon's own process."""
     caplog.set_level(logging.DEBUG)
     for name in ("here", "there"):
         folder.joinpath(name).mkdir()
     here = await outcomes("in process", folder / "here", deeds, caplog)
-    there = await outcomes(way, folder / "there", deeds, caplog)
+    there = await outcomes(way, folder / "there", deeds, caplog, server)
     for do, outcome in here.deeds.items():
         assert there.deeds[do] == outcome, do
     assert there == here
     return here
 
 
-@pytest.mark.parametrize("way", ["ephemeral", "stdio"])
+@asynccontextmanager
+async def nats_for(way: Way, folder: Path) -> AsyncIterator[NatsServer | None]:
+    """A server whose streams keep what the daemon sends, if that is the way."""
+    if way != "nats":
+        yield None
+        return
+    server = NatsServer(folder)
+    await server.start()
+    try:
+        await server.add_stream(*TOPICS)
+        yield server
+    finally:
+        await server.kill()
+
+
+@pytest.mark.parametrize("way", ["ephemeral", "stdio", "nats"])
 async def test_a_poller_does_the_same_wherever_it_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, way: Way
 ) -> None:
-    came = await compared(way, tmp_path, ALONE if way == "ephemeral" else {**ALONE, **CALLING_BACK}, caplog)
+    deeds = ALONE if way == "ephemeral" else {**ALONE, **CALLING_BACK}
+    async with nats_for(way, tmp_path) as server:
+        came = await compared(way, tmp_path, deeds, caplog, server)
     assert came.deeds["send"].cursor == b"\x00before\xff" + EVERY_BYTE
     assert len(came.deeds["send"].arrived) == 3
     assert [letter[2] for letter in came.dead] == ["nobody wants it"]

@@ -13,7 +13,6 @@ from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.pipes import Pipes
 from nexo_poller.plugins.sdk.program import Pollers, Program
 from nexo_poller.plugins.sdk.stopping import cancelled_by_signals
-from nexo_poller.plugins.wire import message_of, reply_error, reply_result
 
 
 def serve_ephemeral(pollers: Pollers, identity: Identity, pipes: Pipes) -> None:
@@ -29,17 +28,10 @@ def serve_ephemeral(pollers: Pollers, identity: Identity, pipes: Pipes) -> None:
 
 async def _replied(program: Program, line: bytes) -> bytes:
     """The line that answers `line`; nothing if a signal came first."""
-    call: Mapping[str, Any] = {}
-    reply = b""
-    async with cancelled_by_signals():
-        try:
-            call = message_of(line)
-            async with program.open():
-                result = await program.answer(str(call.get("method")), call.get("params"))
-            reply = reply_result(call.get("id"), result)
-        except Exception as error:  # noqa: BLE001 - it is the daemon's to hear, and may come from anybody's code
-            reply = reply_error(call.get("id"), error)
-    return reply
+    replies: list[bytes] = []
+    async with cancelled_by_signals(), program.open():
+        replies.append(await program.reply(line))
+    return b"".join(replies)
 
 
 async def _call_nobody(method: str, params: Mapping[str, Any]) -> None:

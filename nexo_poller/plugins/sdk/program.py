@@ -15,7 +15,16 @@ from nexo_poller.plugins.sdk.http import JobsHttp
 from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.stand_in import RemoteCredentials, StandIn
 from nexo_poller.plugins.sdk.tick import run_tick
-from nexo_poller.plugins.wire import CALL_TOOL, INITIALIZE, LIST_TOOLS, POLL_TICK, tick_request
+from nexo_poller.plugins.wire import (
+    CALL_TOOL,
+    INITIALIZE,
+    LIST_TOOLS,
+    POLL_TICK,
+    reply_error,
+    reply_result,
+    tick_request,
+    unwrap,
+)
 from nexo_poller.poller import Poller
 from nexo_poller.tool import Tool
 
@@ -46,6 +55,16 @@ class Program:
         if method not in answers:
             raise MethodNotFound(method)
         return await answers[method](Members.of("params", {} if params is None else params))
+
+    async def reply(self, message: bytes) -> bytes:
+        """What to say to a line, or to a broker's message, with a call in it; a bare `TickRequest` is one, too."""
+        call: Mapping[str, Any] = {}
+        try:
+            call = unwrap(message)
+            method, params = call.get("method", POLL_TICK), call.get("params") if "method" in call else call
+            return reply_result(call.get("id"), await self.answer(str(method), params))
+        except Exception as error:  # noqa: BLE001 - it is the daemon's to hear, and may come from anybody's code
+            return reply_error(call.get("id"), error)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

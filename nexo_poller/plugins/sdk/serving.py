@@ -22,7 +22,8 @@ def serve(*pollers: Poller[Any]) -> None:
     printed goes to stderr.
 
     Returns after a `shutdown`, at the end of stdin, and on SIGTERM or SIGINT; ticks under way are cancelled then, and the
-    pollers' lifespans end. Raises `ValueError` if two pollers have one kind.
+    pollers' lifespans end. Raises `ValueError` if two pollers have one kind, and `ConfigError` if there is a server but
+    no such manifest. The server is shown the NKey in the file that `NATS_NKEY_FILE` names, if it does.
     """
     by_kind = {poller.kind: poller for poller in pollers}
     if len(by_kind) < len(pollers):
@@ -32,6 +33,10 @@ def serve(*pollers: Poller[Any]) -> None:
         from nexo_poller.plugins.sdk.ephemeral import serve_ephemeral
 
         serve_ephemeral(by_kind, Identity.of_environment(), pipes)
+    elif url := os.environ.get(BROKER_URL):
+        from nexo_poller.plugins.sdk.nats import serve_nats
+
+        trio.run(serve_nats, by_kind, Identity.of_manifest(), url)
     else:
         from nexo_poller.plugins.sdk.stdio import serve_stdio
 
