@@ -15,6 +15,7 @@ from nexo_poller.broker import Event
 from nexo_poller.broker.local import LocalBroker
 from nexo_poller.config.model import Config, JobSpec
 from nexo_poller.config.plugins import PluginManifest
+from nexo_poller.poller import LlmProvider
 from nexo_poller.runner.outcome import TickReport
 from nexo_poller.runner.prometheus import PrometheusMetrics
 from nexo_poller.runner.runner import PollerRunner
@@ -89,12 +90,17 @@ class Acting:
 
 @asynccontextmanager
 async def acting(
-    folder: Path, *jobs: JobSpec, plugins: tuple[PluginManifest, ...] | None = None, **changes: Any
+    folder: Path,
+    *jobs: JobSpec,
+    plugins: tuple[PluginManifest, ...] | None = None,
+    llm_providers: Mapping[str, LlmProvider] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Acting]:
     """Serves during the block, and is shut down after it."""
     config = Config(jobs=jobs or (act(),), plugins=(actor(folder),) if plugins is None else plugins, **changes)
     metrics = PrometheusMetrics()
-    runner = PollerRunner(config, store=SqliteStore(folder / "poller.db"), broker=LocalBroker(), metrics=metrics)
+    store = SqliteStore(folder / "poller.db")
+    runner = PollerRunner(config, store=store, broker=LocalBroker(), metrics=metrics, llm_providers=llm_providers)
     running = Acting(runner, metrics)
     runner.subscribe("plugin.>", running.take)
     async with trio.open_nursery() as nursery:

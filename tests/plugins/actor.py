@@ -1,7 +1,7 @@
 """A plugin that does whatever the config of a job says, as a program of its own, without the library.
 
 `script` is Python, run for the job's tick, with the names below. `AT_START` in the environment is run before anything is
-read, and `INITIALIZE` is, as JSON, what is said of it.
+read, `AT_SHUTDOWN` before the end; `INITIALIZE` is, as JSON, what the program says of itself.
 """
 
 import json
@@ -65,6 +65,7 @@ def main() -> None:
             reply = lambda call=call, **result: say(jsonrpc="2.0", id=call, result=result)
             exec(params["config"].get("script", "reply()"), {**globals(), "call": call, "tick": params, "reply": reply})
         elif request["method"] == "shutdown":
+            exec(os.environ.get("AT_SHUTDOWN", ""), {**globals(), "call": call})
             say(id=call, result=None)
             sys.exit(0)
         else:

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 import trio
-from acting import SOON, act, acting, actor
+from acting import act, acting, actor
 
-from nexo_poller.config.model import ProviderSettings
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
 
 AGENTS = {"ana": {"telegram": "ana_bot"}, "bob": {"telegram": "bob_bot"}}
@@ -108,10 +107,30 @@ async def test_what_a_tick_publishes_is_sent_with_its_commit_in_order_and_not_at
 
 
 async def test_what_belongs_to_no_tick_is_sent_at_once(tmp_path: Path) -> None:
-    start = "ask('broker_publish', topic='plugin.note.up', payload={'hello': None})"
-    plugins = (actor(tmp_path, publish=("plugin.note.*",), env={"AT_START": start}),)
+    later = """
+import threading
+def publish():
+    wait_for("now")
+    say(method="broker_publish", params={"topic": "plugin.note.up", "payload": {"hello": None}})
+threading.Thread(target=publish, daemon=True).start()
+"""
+    plugins = (actor(tmp_path, publish=("plugin.note.*",), env={"AT_START": later}),)
     async with acting(tmp_path, plugins=plugins) as running:
+        (tmp_path / "now").touch()
         assert await running.payloads(1) == [{"hello": None}]
+
+
+async def test_the_language_model_is_asked_like_in_the_process(tmp_path: Path) -> None:
+    class Echo:
+        async def invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
+            words = str(request.messages[0]["content"])
+            return LlmInvokeResponse(content=words.upper(), model_id=str(request.model), usage={"input_tokens": 3})
+
+    call = "'llm_invoke', messages=[{'role': 'user', 'content': 'hm'}], model='m-1', provider=None, seed=7"
+    async with acting(tmp_path, act(asked(call)), llm_providers={"echo": Echo()}) as running:
+        assert await running.error() == "None"
+        [payload] = await running.payloads(1)
+    assert payload["result"] == {"content": "HM", "model_id": "m-1", "usage": {"input_tokens": 3}}
 
 
 async def test_of_several_ticks_a_call_names_its_job(tmp_path: Path) -> None:
@@ -170,10 +189,10 @@ async def test_a_flood_of_calls_is_answered_one_after_another_and_the_daemon_liv
     script = """
 import threading
 def flood():
-    for n in range(20_000):
+    for n in range(5_000):
         say(id=n, method="log", params={"level": "debug", "message": "x" * 100})
 threading.Thread(target=flood).start()
-for n in range(20_000):
+for n in range(5_000):
     assert "error" not in hear()
 reply()
 """
