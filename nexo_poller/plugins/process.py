@@ -130,6 +130,13 @@ class Child:
         except BrokenPipeError:
             return  # it has ended
 
+    async def _attend(self, scope: trio.CancelScope, hear: Hear) -> None:
+        """Feed its stdin and drain its stderr for as long as the scope lasts."""
+        with scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                nursery.start_soon(self._listen, hear)
+
     async def _write(self) -> None:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker: it is a pipe
         async with self._process.stdin, self._sending:
@@ -176,15 +183,16 @@ async def spawned(entrypoint: "Entrypoint", env: Mapping[str, str], hear: Hear =
     """
     child = await _start(entrypoint, environment(entrypoint, env, os.environ))
     raised: Exception | None = None
+    pipes = trio.CancelScope(shield=True)  # a block that is cancelled may have some last words with its child
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(child._write)  # noqa: SLF001 - the two tasks are the child's own
-            nursery.start_soon(child._listen, hear)  # noqa: SLF001 - as above
+            nursery.start_soon(child._attend, pipes, hear)  # noqa: SLF001 - the task is the child's own
             try:
                 yield child
             except Exception as error:  # noqa: BLE001 - only carried out of the nursery, which would make it a group
                 raised = error
-            nursery.cancel_scope.cancel()
+            finally:
+                pipes.cancel()
     finally:
         await child.kill()
         await child._close()  # noqa: SLF001 - as above
