@@ -163,7 +163,7 @@ def test_the_schema_tells_a_sound_file_from_a_wrong_one(tmp_path: Path, text: st
 
 
 def test_check_and_schema_know_the_kinds_of_plugins_and_check_names_all_that_is_wrong_with_them(tmp_path: Path) -> None:
-    job = api_job("issues", URL) | {"kind": "jira", "config": {"any": "thing"}}
+    job = api_job(URL, "issues") | {"kind": "jira", "config": {"any": "thing"}}
     write_config(tmp_path, job)
     plugins = tmp_path / "config" / "plugins"
     for name, kinds in (("acme", '"jira"'), ("rival", '"jira", "rss"')):

@@ -12,10 +12,12 @@ from daemon import Daemon, Script, counting, daemon, job, nothing
 from tasks import alive
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from nexo_poller.config.model import AdminSettings, Config, JobSpec, RejectedJob, Settings
+from nexo_poller.config.model import AdminSettings, BrokerSettings, Config, JobSpec, RejectedJob, Settings
+from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.errors import ConfigError, JobRefused, Problem
 from nexo_poller.plan import ReloadPlan
 from nexo_poller.poller import PollContext, TickAck
+from nexo_poller.runner.runner import PollerRunner
 from nexo_poller.schedule import Every
 
 MINUTE = timedelta(minutes=1)
@@ -52,6 +54,39 @@ async def test_jobs_come_go_and_change_and_those_that_stay_sleep_on(tmp_path: Pa
     assert running.metric("poller_consecutive_errors", job_id="goes") is None
 
 
+def rival(tmp_path: Path) -> PluginManifest:
+    """A plugin that wants the kind of the poller in these tests."""
+    file = tmp_path / "nexo-plugin.toml"
+    prefix = "plugin.rival"
+    return PluginManifest(
+        id="rival", version="1", name="rival", kinds=("script",), broker_topic_prefix=prefix, folder=tmp_path, path=file
+    )
+
+
+OWNED_TWICE = "the kind 'script' of plugin 'rival' is owned by daemon.Script of this process already"
+
+
+async def test_a_plugin_that_wants_the_kind_of_a_registered_poller_changes_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script = Script(nothing)
+    async with daemon(tmp_path, pollers=(script,)) as running:
+        await trio.sleep(1)
+        with pytest.raises(ConfigError, match=OWNED_TWICE):
+            await running.runner.reload(config(running, job(), plugins=(rival(tmp_path),)))
+        await trio.sleep(60)
+    assert len(script.ran_at) == 2
+
+
+async def test_a_plugin_that_wants_the_kind_of_a_registered_poller_keeps_a_runner_from_starting(tmp_path: Path) -> None:
+    settings = Settings(state_db=tmp_path / "poller.db")
+    runner = PollerRunner(Config(jobs=(job(),), settings=settings, plugins=(rival(tmp_path),)))
+    runner.register(Script(nothing))
+    with pytest.raises(ConfigError, match=OWNED_TWICE):
+        await runner.serve()
+    assert not (tmp_path / "poller.db").exists()
+
+
 async def test_a_job_that_comes_back_finds_its_cursor(tmp_path: Path, autojump_clock: MockClock) -> None:
     script = Script(counting)
     async with daemon(tmp_path, pollers=(script,)) as running:
@@ -77,6 +112,7 @@ async def test_one_bad_job_and_nothing_changes_with_every_problem_told(
             job("other", kind="scrip"),
             rejected=(rejected,),
             channels={"*": "stdout"},
+            broker=BrokerSettings(type="nats"),
             admin=AdminSettings(token="s3cret-token"),
             settings=Settings(state_db=Path("elsewhere.db")),
         )
@@ -89,6 +125,7 @@ async def test_one_bad_job_and_nothing_changes_with_every_problem_told(
             "is no job",
             "did you mean 'script'",
             "`channels:` were changed",
+            "`broker:` was changed",
             "`pollers.state_db`",
             "`admin:`",
         ):
