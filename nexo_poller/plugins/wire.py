@@ -270,7 +270,7 @@ def _cursor(members: Members, name: str) -> str | None:
     try:
         decode_cursor(cursor or "")
     except ValueError:
-        raise WrongMember(members.path_of(name), "is no URL-safe base64") from None
+        raise WrongMember(members.path_of(name), "is no URL-safe base64 (- and _, not + and /)") from None
     return cursor
 
 

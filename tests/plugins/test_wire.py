@@ -179,7 +179,7 @@ def test_a_cursor_comes_back_as_it_was_padded_or_not(cursor: bytes) -> None:
 def test_what_no_encoder_writes_is_no_cursor(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode_cursor(text)
-    with pytest.raises(PluginPollerForwardError, match=r"^plugin 'acme': `result.next_cursor` is no URL-safe base64$"):
+    with pytest.raises(PluginPollerForwardError, match=r"^plugin 'acme': `result.next_cursor` is no URL-safe base64 "):
         tick_reply({"next_cursor": text}, "acme")
 
 
