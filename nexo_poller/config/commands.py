@@ -18,7 +18,7 @@ def program(command: str, folder: Path, path: str) -> str:
     on_path = None if "/" in command else shutil.which(command, path=path)
     if on_path is not None:
         return str(Path(on_path).absolute())
-    if here.is_file():
+    if _is_file(here):
         what, remedy = f"the command '{command}' is a file that cannot be executed", f"chmod +x {here}"
     elif "/" in command:
         what, remedy = f"there is no command '{command}' in the folder of this manifest", "check the path"
@@ -29,4 +29,8 @@ def program(command: str, folder: Path, path: str) -> str:
 
 
 def _is_program(file: Path) -> bool:
-    return file.is_file() and os.access(file, os.X_OK)
+    return _is_file(file) and os.access(file, os.X_OK)
+
+
+def _is_file(file: Path) -> bool:
+    return os.path.isfile(file)  # noqa: PTH113 - pathlib's raises for a name that is too long
