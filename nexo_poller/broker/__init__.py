@@ -1,7 +1,7 @@
 """What the relay needs of a broker, and what subscribers get from one."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -41,7 +41,7 @@ class Event:
 
 
 Handler = Callable[[Event], Awaitable[None]]
-Responder = Callable[[bytes], Awaitable[bytes]]
+Responder = Callable[[bytes], Coroutine[Any, Any, bytes]]
 
 
 class Broker(Protocol):
@@ -81,7 +81,7 @@ class Broker(Protocol):
     def answering(self, pattern: str, responder: Responder) -> AbstractAsyncContextManager[None]:
         """Inside the block `responder` makes the answer to every request on a topic that matches.
 
-        Requests that come at once are answered side by side. Where several answer on a topic, one of them is asked. A
+        Requests that come at once are answered side by side; `responder` is called for them in their order. Where several answer on a topic, one of them is asked. A
         responder that raises leaves its caller with `BrokerUnavailable`, and the error in the log.
         """
         ...

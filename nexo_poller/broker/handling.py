@@ -1,6 +1,6 @@
 """What became of an event that was given to a handler, in the words of the relay (M4)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -32,12 +32,12 @@ def verdict(failures: Sequence[BrokerError]) -> BrokerError:
     return MessageRejected("; ".join(map(str, failures)))
 
 
-def name_of(callee: Callee[Any, Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
     """What errors and logs call it."""
-    return str(getattr(callee.function, "__qualname__", type(callee.function).__name__))
+    return str(getattr(function, "__qualname__", type(function).__name__))
 
 
 def _refusal(handler: Callee[Event, None], error: Exception) -> MessageRejected:
-    refusal = MessageRejected(f"handler '{name_of(handler)}': {type(error).__name__}: {error}")
+    refusal = MessageRejected(f"handler '{name_of(handler.function)}': {type(error).__name__}: {error}")
     refusal.__cause__ = error
     return refusal

@@ -145,5 +145,5 @@ async def _answer(responder: Callee[bytes, bytes], body: bytes) -> bytes:
     except BrokerUnavailable:
         raise
     except Exception as error:
-        log.exception("the responder '%s' failed", name_of(responder))
+        log.exception("the responder '%s' failed", name_of(responder.function))
         raise BrokerUnavailable(f"whoever was asked failed: {type(error).__name__}") from error

@@ -11,6 +11,7 @@ from nexo_poller.broker import Broker
 from nexo_poller.config.model import BrokerSettings
 from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.plugins.ephemeral import EphemeralPollerProxy
+from nexo_poller.plugins.nats import BROKER_URL, NatsTransport
 from nexo_poller.plugins.proxy import PluginPollerProxy
 from nexo_poller.plugins.router import PluginPollerHandle, handles_of
 from nexo_poller.plugins.stdio import StdioTransport
@@ -19,7 +20,6 @@ from nexo_poller.poller import Poller
 
 START_SECONDS: Final = 5.0  # for which a runner waits for a plugin that does not come up, before it goes on without
 ASK_AGAIN_SECONDS: Final = 30.0
-BROKER_URL: Final = "NEXO_BROKER_URL"
 ServicesOf = Callable[[PluginPollerHandle], PluginServices]
 
 
@@ -77,10 +77,15 @@ class Reach:
             for kind in handle.kinds:
                 pollers[kind] = EphemeralPollerProxy(handle=handle, kind=kind, places=places, env=env)
             return Plugin(manifest=manifest, handle=handle, pollers=pollers, transport=None)
-        transport = StdioTransport(handle, places)
+        transport = self._transport(handle, places)
         for kind in handle.kinds:
             pollers[kind] = PluginPollerProxy(handle, kind, transport, places)
         return Plugin(manifest=manifest, handle=handle, pollers=pollers, transport=transport)
+
+    def _transport(self, handle: PluginPollerHandle, places: trio.CapacityLimiter) -> Transport:
+        if self.settings.type == "nats":
+            return NatsTransport(handle, places, self.broker, self.settings.url)
+        return StdioTransport(handle, places)
 
 
 @define(eq=False)

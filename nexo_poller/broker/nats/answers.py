@@ -1,18 +1,20 @@
 """Answers to requests that come over NATS."""
 
 import logging
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import trio
 from attrs import frozen
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from nexo_poller.broker.calls import Callee
+from nexo_poller.broker import Responder
 from nexo_poller.broker.handling import name_of
 from nexo_poller.broker.nats.connection import Connection
 from nexo_poller.broker.nats.subscribed import subscribed
 from nexo_poller.errors import BrokerUnavailable
+from nexo_poller.failures import leaves
 
 QUEUE: Final = "nexo_poller"  # of all who answer on a subject in this group, NATS asks one
 AT_ONCE: Final = 256
@@ -27,36 +29,35 @@ class Answers:
     """A responder, and what it answers."""
 
     pattern: str
-    responder: Callee[bytes, bytes]
+    responder: Responder
 
     async def over(self, connection: Connection, begun: trio.Event) -> None:
-        """Answer what comes over this connection, until cancelled. Raises `BrokerAway` once it is lost."""
-        places = trio.CapacityLimiter(AT_ONCE)
+        """Answer what comes over this connection, until it is lost, or this is cancelled."""
+        places = trio.Semaphore(AT_ONCE)
         async with subscribed(connection, self.pattern, QUEUE) as arrived, trio.open_nursery() as nursery:
             begun.set()
-            nursery.start_soon(self._until_lost, connection, nursery.cancel_scope)
+            nursery.start_soon(_until_lost, connection, nursery.cancel_scope)
             async for message in arrived:
-                nursery.start_soon(self._answer, connection, message, places)
+                await places.acquire()
+                nursery.start_soon(self._answer, connection, message, self.responder(message.data), places)
 
-    async def _until_lost(self, connection: Connection, scope: trio.CancelScope) -> None:
-        await connection.lost.wait()
-        scope.cancel()
+    async def _answer(
+        self, connection: Connection, message: Msg, answer: Coroutine[Any, Any, bytes], places: trio.Semaphore
+    ) -> None:
+        body, headers = b"", dict[str, str]()
+        try:
+            body = await answer
+        except* Exception as raised:
+            log.exception("the responder '%s' failed", name_of(self.responder))
+            headers = {FAILED: type(next(leaves(raised))).__name__, FAILED_CODE: "500"}
+        finally:
+            places.release()
+        try:
+            await connection.aio(connection.client.publish, message.reply, body, headers=headers or None)
+        except (BrokerUnavailable, NatsError) as error:
+            log.warning("an answer of '%s' could not be sent: %s", name_of(self.responder), error)
 
-    async def _answer(self, connection: Connection, message: Msg, places: trio.CapacityLimiter) -> None:
-        async with places:
-            answer, headers = b"", dict[str, str]()
-            try:
-                answer = await self.responder.call(message.data)
-            except* Exception as raised:
-                log.exception("the responder '%s' failed", name_of(self.responder))
-                headers = {FAILED: _kind(raised), FAILED_CODE: "500"}
-            try:
-                await connection.aio(connection.client.publish, message.reply, answer, headers=headers or None)
-            except (BrokerUnavailable, NatsError) as error:
-                log.warning("an answer of '%s' could not be sent: %s", name_of(self.responder), error)
 
-
-def _kind(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return type(error).__name__
+async def _until_lost(connection: Connection, scope: trio.CancelScope) -> None:
+    await connection.lost.wait()
+    scope.cancel()

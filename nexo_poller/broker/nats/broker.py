@@ -155,7 +155,7 @@ class NatsBroker:
 
         Raises `ValueError` if `pattern` is none.
         """
-        async with self._link.kept(Answers(Pattern(pattern).text, Callee(responder)).over):
+        async with self._link.kept(Answers(Pattern(pattern).text, responder).over):
             yield
 
     async def changed(self) -> None:

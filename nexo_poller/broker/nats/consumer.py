@@ -83,7 +83,7 @@ class Consumer:
         config = {
             "name": self.name,
             "durable_name": self.name,
-            "description": f"nexo_poller: {name_of(self.handler)}",
+            "description": f"nexo_poller: {name_of(self.handler.function)}",
             "filter_subjects": self.subjects,
             "deliver_policy": "new",
             "ack_policy": "explicit",
@@ -131,12 +131,16 @@ class Consumer:
         error = verdict(failures)
         self._trouble = self._trouble.after(error)
         if self._trouble.refusals >= self.max_attempts:
-            log.error("'%s' refused %s, and does not get it again: %s", name_of(self.handler), _name(message), error)
+            log.error(
+                "'%s' refused %s, and does not get it again: %s", name_of(self.handler.function), _name(message), error
+            )
             await self.connection.aio(message.term)
             self._trouble = Trouble()
             return
         if self._trouble.failures == 1:
-            log.warning("'%s' did not take %s, which will come again: %s", name_of(self.handler), _name(message), error)
+            log.warning(
+                "'%s' did not take %s, which will come again: %s", name_of(self.handler.function), _name(message), error
+            )
         await self.connection.aio(message.nak, self._trouble.pause(error).total_seconds())
 
     async def _handled(self, message: Msg) -> list[BrokerError]:

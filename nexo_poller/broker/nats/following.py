@@ -56,12 +56,18 @@ class Following:
         )
 
     async def _listen(self, connection: Connection, *, task_status: trio.TaskStatus[None]) -> None:
-        log.warning("no stream keeps '%s', so '%s' gets it at most once", self.pattern.text, name_of(self.handler))
+        log.warning(
+            "no stream keeps '%s', so '%s' gets it at most once", self.pattern.text, name_of(self.handler.function)
+        )
         async with subscribed(connection, self.pattern.text) as arrived:
             task_status.started()
             async for message in arrived:
                 if failures := await handled(self.handler, message.data):
-                    log.error("'%s' did not take an event, which is lost: %s", name_of(self.handler), verdict(failures))
+                    log.error(
+                        "'%s' did not take an event, which is lost: %s",
+                        name_of(self.handler.function),
+                        verdict(failures),
+                    )
 
     async def _others_than(self, streams: Sequence[Stream], connection: Connection) -> None:
         found = streams
@@ -75,5 +81,5 @@ def consumer_name(pattern: str, handler: Callee[Event, None], nth: int) -> str:
 
     `nth` tells those apart that are alike in both, counted from 0.
     """
-    readable = re.sub(r"[^A-Za-z0-9]+", "_", name_of(handler)).strip("_")[-LONGEST_NAME:]
+    readable = re.sub(r"[^A-Za-z0-9]+", "_", name_of(handler.function)).strip("_")[-LONGEST_NAME:]
     return f"nexo_poller-{readable}-{hashlib.sha256(pattern.encode()).hexdigest()[:12]}-{nth}"
