@@ -13,6 +13,7 @@ import trio
 from attrs import define, field
 from command import free_port
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from trio_asyncio import aio_as_trio, open_loop
 
 from nexo_poller.config.model import BrokerSettings
@@ -103,6 +104,17 @@ class Onlooker:
     async def publish(self, topic: str, body: bytes) -> None:
         await aio_as_trio(self.client.publish)(topic, body)
         await aio_as_trio(self.client.flush)()
+
+    async def answer(self, topic: str, answer: bytes, *, task_status: trio.TaskStatus[None]) -> None:
+        """Answer every request with the same, until cancelled."""
+
+        async def respond(message: Msg) -> None:
+            await message.respond(answer)
+
+        await aio_as_trio(partial(self.client.subscribe, topic, cb=respond))()
+        await aio_as_trio(self.client.flush)()
+        task_status.started()
+        await trio.sleep_forever()
 
     async def kept(self, name: str = "events") -> list[tuple[str, bytes]]:
         """All messages of the stream, in order: topic or id, and body."""

@@ -58,7 +58,7 @@ from nexo_poller.poller import PollerHost
 if TYPE_CHECKING:
     from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
 
-LIST_TIMEOUT: Final = timedelta(seconds=10)
+LIST_SECONDS: Final = 2.0  # for which a question for tools waits for somebody to listen
 TOOL_TIMEOUT: Final = timedelta(seconds=60)
 STARTING_SECONDS: Final = 15.0  # for which a process that has just been started may not be listening yet
 LOOK_AGAIN_SECONDS: Final = 0.1
@@ -193,14 +193,9 @@ class NatsTransport:
 
     async def tools(self, kind: str) -> Sequence[Any]:
         """See `Transport`."""
-        try:
-            listed = await self._tool_asked(LIST_TOOLS, {"kind": kind}, LIST_TIMEOUT)
-        except MethodNotFound:
-            return ()
-        except PluginPollerForwardError as error:
-            if isinstance(error.__cause__, Unrouted):
-                return ()
-            raise
+        listed: Any = ()
+        with suppress(MethodNotFound):
+            listed = await self._listed(kind)
         tools = listed.get("tools") if isinstance(listed, Mapping) else listed
         return tools if isinstance(tools, list) else ()
 
@@ -225,6 +220,21 @@ class NatsTransport:
                     raise self._error(f"nobody listens on '{self._handle.tick_topic}'; is it running?") from error
             await trio.sleep(LOOK_AGAIN_SECONDS)
 
+    async def _listed(self, kind: str) -> Any:
+        until = trio.current_time() + LIST_SECONDS
+        while True:
+            try:
+                return await self._tool_asked(LIST_TOOLS, {"kind": kind}, TOOL_TIMEOUT)
+            except PluginPollerForwardError as error:
+                if not isinstance(error.__cause__, Unrouted):
+                    raise
+                is_there = self._handle.entrypoint is not None and trio.current_time() >= self._listens_by
+                if is_there and self._fault is None:
+                    return ()  # and has no tools
+                if trio.current_time() >= until:
+                    raise
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+
     async def _tool_asked(self, method: str, params: Mapping[str, Any], timeout: timedelta) -> Any:
         return await _ask(self._broker, self._handle, tools_topic(self._handle), method, params, timeout)
 
@@ -245,6 +255,7 @@ class NatsTransport:
         lives = 0
         while True:
             began = trio.current_time()
+            self._fault, self._listens_by = None, began + STARTING_SECONDS
             try:
                 fault = await self._life(entrypoint, services, begun)
             except TransientError as error:  # there are no more processes to be had
@@ -261,7 +272,6 @@ class NatsTransport:
         """From the start of a process to its end; what that was, in words."""
         env = {PLUGIN_ID: self._handle.plugin_id, BROKER_URL: self._url}
         async with spawned(entrypoint, env, partial(services.host().log, "info")) as child:
-            self._fault, self._listens_by = None, trio.current_time() + STARTING_SECONDS
             begun.set()
             try:
                 await _idle(child)
@@ -296,7 +306,7 @@ class NatsTransport:
 async def _idle(child: Child) -> None:
     """Return when the process has ended, or has said too much; what it prints has no meaning here."""
     with suppress(LineTooLong):
-        async for line in child.lines():
+        while (line := await child.receive_line()) is not None:
             log.debug("a plugin prints: %s", line.decode(errors="replace"))
     with trio.move_on_after(EXIT_SECONDS):
         await child.wait()
