@@ -63,7 +63,10 @@ def test_a_folder_that_is_relative_gives_an_absolute_path(folder: Path, monkeypa
         ("x" * 300, "there is no command 'xxx"),
     ],
 )
-def test_a_command_that_is_no_program_is_told_with_what_to_do(command: str, complaint: str, folder: Path) -> None:
+def test_a_command_that_is_no_program_is_told_with_what_to_do(
+    command: str, complaint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent / "path")  # where the daemon runs counts for nothing
     with pytest.raises(ConfigError) as caught:
         program(command, folder, str(folder.parent / "path"))
     assert str(caught.value).startswith(complaint)
