@@ -1,0 +1,64 @@
+"""The peer at a program that never takes what it is told, in virtual time."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from nexo_poller.errors import PluginPollerForwardError
+from nexo_poller.plugins.peer import UNREAD_SECONDS, Peer
+
+SECOND = timedelta(seconds=1)
+
+
+class Silent:
+    """A program that neither reads nor says anything."""
+
+    async def send(self, line: bytes) -> None:
+        await trio.sleep_forever()
+
+    async def receive_line(self) -> bytes | None:
+        await trio.sleep_forever()
+        return None
+
+
+class Reading(Silent):
+    """A program that reads, and says nothing."""
+
+    async def send(self, line: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def unasked(_method: str, _params: Any) -> None:
+    raise AssertionError
+
+
+async def test_a_program_that_leaves_its_stdin_unread_is_left(autojump_clock: MockClock) -> None:
+    peer, left = Peer("acme", Silent(), unasked), list[str]()
+
+    async def run() -> None:
+        left.append(await peer.run())
+        peer.end(PluginPollerForwardError("acme", left[0]))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        with pytest.raises(PluginPollerForwardError, match="plugin 'acme': it left its stdin unread for 30 s"):
+            await peer.call("poll_tick", {}, timedelta(minutes=5))
+    assert trio.current_time() == pytest.approx(UNREAD_SECONDS)
+
+
+async def test_a_call_without_a_reply_ends_in_its_time_and_is_forgotten(autojump_clock: MockClock) -> None:
+    peer = Peer("acme", Reading(), unasked)
+    with pytest.raises(PluginPollerForwardError, match="plugin 'acme': it did not reply to initialize within 1 s"):
+        await peer.call("initialize", {}, SECOND)
+    call = await peer.ask("poll_tick", {})
+    assert [*peer._calls.values()] == [call]
+
+
+async def test_calls_after_the_end_fail_at_once() -> None:
+    peer = Peer("acme", Reading(), unasked)
+    peer.end(PluginPollerForwardError("acme", "gone"))
+    with pytest.raises(PluginPollerForwardError, match="gone"):
+        await peer.ask("poll_tick", {})
