@@ -1,6 +1,7 @@
 """`nexo-poller test ID`."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from signal import SIGTERM
@@ -87,3 +88,37 @@ def test_a_job_that_is_wrong_or_unknown_is_refused(tmp_path: Path) -> None:
     write_config(tmp_path, api_job("http://127.0.0.1:9/", first_tik="all"))
     assert "first_tik" in nexo_poller("test", "orders", cwd=tmp_path, status=1).stderr
     assert "there is no job 'order'" in nexo_poller("test", "order", cwd=tmp_path, status=1).stderr
+
+
+async def test_a_plugin_runs_for_it_alone_and_no_other_is_started(tmp_path: Path) -> None:
+    reply = """
+import json, sys
+for line in sys.stdin:
+    call = json.loads(line)
+    tick = {"next_cursor": "AQ", "deliver": [{"channel": "inbox", "recipient": "ana", "payload": "7 degrees"}]}
+    said = {"name": "w", "version": "1", "capabilities": {"pollers": ["weather"]}}
+    print(json.dumps({"id": call["id"], "result": {"initialize": said, "poll_tick": tick}.get(call["method"], {})}), flush=True)
+"""
+    for name, kind, script in (("weather", "weather", reply), ("other", "news", "open('started', 'w')")):
+        folder = tmp_path / "config" / "plugins" / name
+        folder.mkdir(parents=True)
+        folder.joinpath("plugin.py").write_text(script)
+        folder.joinpath("nexo-plugin.toml").write_text(f"""
+[plugin]
+id = "{name}"
+version = "1.0.0"
+name = "{name}"
+[plugin.entrypoint]
+command = {json.dumps(sys.executable)}
+args = ["-I", "plugin.py"]
+[plugin.poller]
+kinds = ["{kind}"]
+broker_topic_prefix = "plugin.poller.{kind}"
+""")
+    job = {"id": "vienna", "kind": "weather", "agent": "ana", "schedule": {"every_secs": 60}}
+    write_config(tmp_path, job, {**job, "id": "paper", "kind": "news"})
+    told = json.loads((await dry_run(tmp_path, "vienna", "--json")).stdout)
+    assert told["error"] is None
+    assert [message["payload"]["text"] for message in told["messages"]] == ["7 degrees"]
+    assert told["cursor_after"] == "\x01"
+    assert sorted(names_in(tmp_path / "config" / "plugins" / "other")) == ["nexo-plugin.toml", "plugin.py"]

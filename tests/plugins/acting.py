@@ -1,6 +1,5 @@
 """A runner with real plugins, which do as the configs of the jobs say."""
 
-import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

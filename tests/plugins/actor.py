@@ -8,7 +8,9 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 CALLS = iter(range(1, 1_000_000))
 KINDS = os.environ["KINDS"].split(",")
@@ -25,12 +27,18 @@ def say(**message: object) -> None:
     raw(json.dumps(message).encode() + b"\n")
 
 
-def hear() -> dict:
+def answer(call: object, **result: object) -> None:
+    """Reply to a call."""
+    say(jsonrpc="2.0", id=call, result=result)
+
+
+def hear() -> dict[str, Any]:
     """The next message."""
     line = sys.stdin.readline()
     if not line:
         sys.exit(0)
-    return json.loads(line)
+    message: dict[str, Any] = json.loads(line)
+    return message
 
 
 def ask(method: str, **params: object) -> object:
@@ -50,7 +58,7 @@ def wait_for(path: str) -> None:
         time.sleep(0.005)
 
 
-LATER: list[dict] = []
+LATER: list[dict[str, Any]] = []
 
 
 def main() -> None:
@@ -62,7 +70,7 @@ def main() -> None:
         if request["method"] == "initialize":
             say(id=call, result=json.loads(os.environ.get("INITIALIZE", json.dumps(introduction))))
         elif request["method"] == "poll_tick":
-            reply = lambda call=call, **result: say(jsonrpc="2.0", id=call, result=result)
+            reply = partial(answer, call)
             exec(params["config"].get("script", "reply()"), {**globals(), "call": call, "tick": params, "reply": reply})
         elif request["method"] == "shutdown":
             exec(os.environ.get("AT_SHUTDOWN", ""), {**globals(), "call": call})

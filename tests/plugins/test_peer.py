@@ -20,8 +20,7 @@ class Silent:
         await trio.sleep_forever()
 
     async def receive_line(self) -> bytes | None:
-        await trio.sleep_forever()
-        return None
+        return await trio.sleep_forever()
 
 
 class Reading(Silent):

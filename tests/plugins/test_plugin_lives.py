@@ -15,7 +15,6 @@ from attrs import evolve
 from nexo_poller.config.model import Config
 from nexo_poller.errors import ConfigError, ToolError
 from nexo_poller.plugins.proxy import PluginPollerProxy
-from nexo_poller.poller import Poller, TickAck
 from nexo_poller.tools import tools
 
 SHORT = timedelta(seconds=1)
@@ -107,14 +106,13 @@ reply()
 """
     jobs = [act(together, id=f"inbox-{n}") for n in range(3)]
     plugins = (actor(tmp_path, max_concurrent_ticks=3),)
-    async with acting(tmp_path, *jobs, act(id="next"), plugins=plugins) as running:
-        async with trio.open_nursery() as nursery:
-            for job in jobs:
-                nursery.start_soon(running.run, job.id)
-            await true((tmp_path / "began").exists)
-            nursery.start_soon(running.run, "next")
-            await true(lambda: waiting(running) == 1)
-            (tmp_path / "go").touch()
+    async with acting(tmp_path, *jobs, act(id="next"), plugins=plugins) as running, trio.open_nursery() as nursery:
+        for job in jobs:
+            nursery.start_soon(running.run, job.id)
+        await true((tmp_path / "began").exists)
+        nursery.start_soon(running.run, "next")
+        await true(lambda: waiting(running) == 1)
+        (tmp_path / "go").touch()
 
 
 async def test_a_reload_brings_and_takes_plugins_and_leaves_the_others_alone(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 """Plugins that live as long as the runner, as it sees them: through real ticks of real programs."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trio
-from acting import SOON, act, acting, actor
+from acting import act, acting, actor
 
 
 async def test_a_tick_goes_there_and_its_reply_is_committed_like_any(tmp_path: Path) -> None:
@@ -30,7 +28,7 @@ reply(next_cursor={1: "AQ", 2: "_w=="}[n], metrics={"items_seen": 3, "items_disp
         ("say(id=call, result=None)", "`result` is missing, and must be an object"),
         ("say(id=call, result=[])", "`result` must be an object, not an array"),
         ("reply(next_cursor=7)", "`result.next_cursor` must be a string, not a number"),
-        ("reply(next_cursor='!!!!')", "`result.next_cursor` is no URL-safe base64"),
+        ("reply(next_cursor='!!!!')", "`result.next_cursor` is no URL-safe base64 (- and _, not + and /)"),
         ("reply(metrics={'items_seen': '3'})", "`result.metrics.items_seen` must be a whole number, not a string"),
         ("reply(deliver=[{'channel': 'telegram'}])", "`result.deliver[0].payload` is missing"),
         ("say(id=call, error='no')", "`error` must be an object, not a string"),

@@ -67,6 +67,13 @@ def test_our_own_names_are_refused(name: str, metrics: PrometheusMetrics, regist
     assert family_names(registry) == before
 
 
+def test_the_prefix_that_the_daemon_gives_to_the_names_of_plugins_is_none_of_our_own(
+    metrics: PrometheusMetrics, registry: CollectorRegistry
+) -> None:
+    metrics.custom("poller_plugin_calls", {})
+    assert registry.get_sample_value("poller_plugin_calls_total") == 1
+
+
 @pytest.mark.parametrize("name", ["", "_total", "no metric", "a-b", "7up", "__name", "a\n", "x" * 129])
 def test_a_name_that_prometheus_cannot_take_is_refused(name: str, metrics: PrometheusMetrics) -> None:
     with pytest.raises(ValueError, match="cannot be the name of a metric; use 1 to 128 of A-Z"):
