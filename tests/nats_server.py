@@ -116,11 +116,11 @@ class Onlooker:
         task_status.started()
         await trio.sleep_forever()
 
-    async def kept(self, name: str = "events") -> list[tuple[str, bytes]]:
-        """All messages of the stream, in order: topic or id, and body."""
+    async def kept(self, name: str = "events", after: int = 0) -> list[tuple[str, bytes]]:
+        """The messages of the stream after the first `after`, in order: ids, and bodies."""
         context = self.client.jetstream()
         last = (await aio_as_trio(context.stream_info)(name)).state.last_seq
-        messages = [await aio_as_trio(partial(context.get_msg, name, n))() for n in range(1, last + 1)]
+        messages = [await aio_as_trio(partial(context.get_msg, name, n))() for n in range(after + 1, last + 1)]
         return [((one.headers or {}).get("Nats-Msg-Id", ""), bytes(one.data or b"")) for one in messages]
 
 
