@@ -22,7 +22,7 @@ from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
 from nexo_poller.plugins.wire import TickRequest, decode_cursor, encode_cursor
 
 PAGE: Final = ROOT.joinpath("docs", "plugins.md").read_text()
-BLOCKS: Final = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS: Final[list[tuple[str, str]]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 NOW: Final = datetime(2026, 4, 26, 15, tzinfo=UTC)
 
 

@@ -82,7 +82,7 @@ async def test_a_plugin_that_wants_the_kind_of_a_registered_poller_keeps_a_runne
     settings = Settings(state_db=tmp_path / "poller.db")
     runner = PollerRunner(Config(jobs=(job(),), settings=settings, plugins=(rival(tmp_path),)))
     runner.register(Script(nothing))
-    with pytest.raises(ConfigError, match=OWNED_TWICE):
+    with trio.fail_after(10), pytest.raises(ConfigError, match=OWNED_TWICE):
         await runner.serve()
     assert not (tmp_path / "poller.db").exists()
 
