@@ -21,6 +21,8 @@ from nexo_poller import Config, Every, JobSpec, PollerRunner, PrometheusMetrics,
 from nexo_poller.broker import Event
 from nexo_poller.config.model import BrokerSettings
 from nexo_poller.config.plugins import PluginManifest
+from nexo_poller.plugins.nats import NatsTransport
+from nexo_poller.plugins.stdio import StdioTransport
 
 Way = Literal["in process", "ephemeral", "stdio", "nats"]
 
@@ -113,8 +115,26 @@ async def serving(
         runner.subscribe(topics, letterbox.send)
     async with trio.open_nursery() as nursery:
         await nursery.start(runner.serve)
+        assert way_of(runner) == way
         yield runner, metrics, letters
         await runner.shutdown()
+
+
+def way_of(runner: PollerRunner) -> Way:
+    """How the runner really reaches the poller."""
+    assert runner._parts is not None
+    [*plugins] = runner._parts.plugins._open.values()
+    match [plugin.transport for plugin in plugins]:
+        case []:
+            return "in process"
+        case [None]:
+            return "ephemeral"
+        case [StdioTransport()]:
+            return "stdio"
+        case [NatsTransport()]:
+            return "nats"
+        case other:
+            raise AssertionError(other)
 
 
 async def outcomes(
