@@ -9,6 +9,7 @@ import psutil
 import pytest
 import trio
 from programs import MARK, WAYS_OUT, Programs, descriptors, impolite, zombies
+from trio.testing import wait_all_tasks_blocked
 
 from nexo_poller.errors import TransientError
 from nexo_poller.plugins.lines import LineTooLong
@@ -163,6 +164,24 @@ async def test_it_has_three_descriptors_and_a_session_of_its_own(programs: Progr
     assert (opened, session) == ("['0', '1', '2', '3']", "True")  # the fourth is the listing's own
 
 
+async def test_a_terminals_signals_reach_neither_it_nor_its_guardian(programs: Programs) -> None:
+    async with spawned(programs.entrypoint("cat"), {}):
+        [guardian] = psutil.Process().children()
+        assert os.getsid(guardian.pid) == guardian.pid
+
+
+async def test_whoever_waits_for_its_end_has_heard_everything(programs: Programs) -> None:
+    heard: list[str] = []
+
+    async def hear(line: str) -> None:
+        await trio.sleep(0.1)
+        heard.append(line)
+
+    async with spawned(programs.sh("echo one >&2; printf two >&2"), {}, hear) as child:
+        await child.wait()
+        assert heard == ["one", "two"]
+
+
 async def test_a_flood_on_stderr_is_drained_and_told_in_part(programs: Programs) -> None:
     heard: list[str] = []
 
@@ -236,6 +255,7 @@ async def test_who_sends_to_a_child_that_has_closed_its_stdin_is_told(programs: 
             await child.send(b"into the void\n")
             with pytest.raises(trio.BrokenResourceError):
                 await child.send(b"told\n")
+            await wait_all_tasks_blocked()
             assert child.status is None
 
 
