@@ -166,7 +166,10 @@ async def test_it_has_two_seconds_to_exit_after_its_reply(programs: Programs) ->
         ),
         ("echo '{}'", "its reply has neither `result` nor `error`"),
         ("""echo '{"next_cursor": "Nw"}'""", "its reply has neither `result` nor `error`"),
-        ("""echo '{"result": {"next_cursor": "!!!!"}}'""", "`result.next_cursor` is no URL-safe base64"),
+        (
+            """echo '{"result": {"next_cursor": "!!!!"}}'""",
+            "`result.next_cursor` is no URL-safe base64 (- and _, not + and /)",
+        ),
     ],
 )
 async def test_what_is_no_reply_is_a_transient_error_with_its_reason(
