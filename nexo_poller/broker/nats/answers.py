@@ -36,10 +36,10 @@ class Answers:
         places = trio.Semaphore(AT_ONCE)
         async with subscribed(connection, self.pattern, QUEUE) as arrived, trio.open_nursery() as nursery:
             begun.set()
-            nursery.start_soon(_until_lost, connection, nursery.cancel_scope)
             async for message in arrived:
                 await places.acquire()
                 nursery.start_soon(self._answer, connection, message, self.responder(message.data), places)
+            nursery.cancel_scope.cancel()  # nobody would get the answers
 
     async def _answer(
         self, connection: Connection, message: Msg, answer: Coroutine[Any, Any, bytes], places: trio.Semaphore
@@ -56,8 +56,3 @@ class Answers:
             await connection.aio(connection.client.publish, message.reply, body, headers=headers or None)
         except (BrokerUnavailable, NatsError) as error:
             log.warning("an answer of '%s' could not be sent: %s", name_of(self.responder), error)
-
-
-async def _until_lost(connection: Connection, scope: trio.CancelScope) -> None:
-    await connection.lost.wait()
-    scope.cancel()

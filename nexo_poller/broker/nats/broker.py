@@ -75,7 +75,7 @@ class NatsBroker:
                     looked.set()
                 await connection.lost.wait()
 
-            async with link.kept(look):
+            async with link.kept(look, patience_secs=0):
                 yield cls(link, publishing, max_attempts)
 
     async def publish(self, message: Message) -> None:

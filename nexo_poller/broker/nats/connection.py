@@ -4,28 +4,40 @@ nats-py can reconnect by itself; that is switched off. It would keep what is und
 reconnection, when whoever asked for it has long been told that it failed; and its `flush` reports success while the
 server is away (O7). With a client that never comes back, a PONG says what it seems to say: all before it has arrived.
 
-Two more things about the libraries. A PONG whose waiter was cancelled ends nats-py's reader for good, without a word,
-so a `flush` always runs to its end here. And what asyncio has no better place for, `trio_asyncio` would raise out of
+Three more things about the libraries. nats-py lets a PING overtake what it has not written yet, so that its PONG says
+nothing of that; `InOrder` does not. A PONG whose waiter was cancelled ends nats-py's reader for good, without a word, so
+a `flush` always runs to its end here. And what asyncio has no better place for, `trio_asyncio` would raise out of
 the whole loop; `link` has it logged instead.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
 import trio
 from attrs import Factory, define
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from trio_asyncio import TrioEventLoop
 
 from nexo_poller.errors import BrokerAway
 
+PING: Final = b"PING\r\n"
 PATIENCE_SECS: Final = 5  # with a server that is there and says nothing
 PING_SECS: Final = 5  # how often it is asked whether it still is; unheard for two of them, it is not
 
 R = TypeVar("R")
+
+
+class InOrder(Client):
+    """A client whose PING goes out behind everything that was sent before."""
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        self._pongs.append(future or asyncio.Future())
+        await self._send_command(PING)
+        await self._flush_pending()
 
 
 @define(eq=False)
@@ -39,6 +51,7 @@ class Connection:
     _loop: TrioEventLoop
     lost: trio.Event = Factory(trio.Event)
     _waiting: set[trio.CancelScope] = Factory(set)
+    _channels: set["trio.MemorySendChannel[Msg]"] = Factory(set)
 
     async def aio(self, function: Callable[..., Coroutine[Any, Any, R]], *args: Any, **options: Any) -> R:
         """Await an asyncio function of the client's, from any trio task. Cancelled, it is cancelled too."""
@@ -70,9 +83,21 @@ class Connection:
         """`aio` for what must not stop half-way: cancelled, it goes on alone."""
         return await self.aio(_shielded, function, *args)
 
+    @contextmanager
+    def open_until_lost(self, channel: "trio.MemorySendChannel[Msg]") -> Iterator[None]:
+        """In the block, the channel is closed if the connection is lost, and at the end of it."""
+        self._channels.add(channel)
+        try:
+            yield
+        finally:
+            self._channels.remove(channel)
+            channel.close()
+
     def lose(self) -> None:
         """Let all know who wait for it."""
         self.lost.set()
+        for channel in self._channels:
+            channel.close()
         for scope in self._waiting:
             scope.cancel()
 
@@ -80,7 +105,7 @@ class Connection:
 @asynccontextmanager
 async def connected(loop: TrioEventLoop, servers: list[str], nkey_file: str | None) -> AsyncIterator[Connection]:
     """A connection to one of `servers`, closed at the end of the block. Raises `BrokerAway`, which says why."""
-    client = Client()
+    client = InOrder()
     connection = Connection(client, loop)
     errors: list[Exception] = []
 

@@ -3,16 +3,17 @@
 import hashlib
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from nexo_poller.broker import Event
 from nexo_poller.broker.calls import Callee
 from nexo_poller.broker.handling import handled, name_of, verdict
-from nexo_poller.broker.nats.connection import Connection
+from nexo_poller.broker.nats.connection import Connection, away
 from nexo_poller.broker.nats.consumer import Consumer
 from nexo_poller.broker.nats.jetstream import Stream, kept_by, streams_over
 from nexo_poller.broker.nats.subscribed import subscribed
@@ -32,6 +33,7 @@ class Following:
     pattern: Pattern
     handler: Callee[Event, None]
     max_attempts: int
+    _unsaid: defaultdict[str, list[tuple[str, bytes]]] = field(init=False, factory=lambda: defaultdict(list))
 
     async def over(self, connection: Connection, begun: trio.Event) -> None:
         """Give the handler what comes. Returns when other streams are to be followed; raises `BrokerUnavailable`."""
@@ -53,6 +55,7 @@ class Following:
             subjects=kept_by(stream, self.pattern),
             handler=self.handler,
             max_attempts=self.max_attempts,
+            unsaid=self._unsaid[stream.name],
         )
 
     async def _listen(self, connection: Connection, *, task_status: trio.TaskStatus[None]) -> None:
@@ -68,6 +71,7 @@ class Following:
                         name_of(self.handler.function),
                         verdict(failures),
                     )
+        raise away()
 
     async def _others_than(self, streams: Sequence[Stream], connection: Connection) -> None:
         found = streams

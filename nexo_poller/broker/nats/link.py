@@ -64,10 +64,10 @@ class Link:
         await self._waiting.park()
 
     @asynccontextmanager
-    async def kept(self, work: Work) -> AsyncIterator[None]:
+    async def kept(self, work: Work, patience_secs: float = PATIENCE_SECS) -> AsyncIterator[None]:
         """Inside the block `work` is done over every connection, one after the other.
 
-        It sets the event when it has begun, which the block waits for, though not for long: the server may be away.
+        It sets the event when it has begun, which the block waits for, though not for longer: the server may be away.
         """
         scope, begun, gone = trio.CancelScope(), trio.Event(), trio.Event()
 
@@ -80,7 +80,7 @@ class Link:
 
         self._nursery.start_soon(keep)
         try:
-            with trio.move_on_after(PATIENCE_SECS):
+            with trio.move_on_after(patience_secs):
                 await begun.wait()
             yield
         finally:

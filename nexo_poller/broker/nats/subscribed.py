@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 async def subscribed(
     connection: Connection, subject: str, queue: str = ""
 ) -> AsyncIterator["trio.MemoryReceiveChannel[Msg]"]:
-    """What comes on `subject` inside the block, from its beginning on.
+    """What comes on `subject` inside the block, from its beginning on, until the connection is lost.
 
     Once it is left nothing arrives any more; what had by then, and was not received, is still in the channel.
     """
@@ -34,9 +34,13 @@ async def subscribed(
             log.warning("%s: too many messages wait already, one was dropped", subject)
 
     subscription = await connection.aio(connection.client.subscribe, subject, queue=queue, cb=take)
-    try:
-        await connection.pong()
-        yield arrived
-    finally:
-        with suppress(BrokerUnavailable, NatsError), trio.move_on_after(PATIENCE_SECS, shield=True):  # or some get lost
-            await connection.to_its_end(subscription.drain)
+    with connection.open_until_lost(put):
+        try:
+            await connection.pong()
+            yield arrived
+        finally:
+            with (
+                suppress(BrokerUnavailable, NatsError),
+                trio.move_on_after(PATIENCE_SECS, shield=True),
+            ):  # or some get lost
+                await connection.to_its_end(subscription.drain)
