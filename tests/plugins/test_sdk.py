@@ -12,8 +12,9 @@ from http_server import Response, http_server
 from many_sided import ManySided
 from speaking import MANY_SIDED, PATIENCE, Spoken, entrypoint, speaking, tick_params
 
-from nexo_poller.errors import ConfigError, MethodNotFound, PermanentError, TransientError
+from nexo_poller.errors import ConfigError, HostError, MethodNotFound, PermanentError, TransientError
 from nexo_poller.plugins import serve
+from nexo_poller.plugins.sdk.host import RemoteHost
 
 
 @pytest.fixture
@@ -233,3 +234,14 @@ def test_a_plugin_that_starts_for_every_tick_loads_only_what_it_needs() -> None:
     rooms = {name.split(".")[1] for name in loaded if "." in name}
     assert not {"httpx", "apsw"} & {*loaded}
     assert not rooms & {"runner", "store", "http", "admin", "cli", "llm", "builtins", "channels", "host"}
+
+
+async def test_what_the_daemon_cannot_do_is_an_error_of_the_host() -> None:
+    async def refuse(method: str, params: Any) -> None:
+        raise TransientError("HostError: not today")  # as the wire's reader has it
+
+    host = RemoteHost(job_id="job-1", agent_id="ana", call=refuse)
+    with pytest.raises(HostError, match="^not today$"):
+        await host.broker_publish("plugin.inbound.things", b"x")
+    with pytest.raises(HostError, match="^not today$"):
+        await host.credentials_get("telegram")
