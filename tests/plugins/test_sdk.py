@@ -241,7 +241,7 @@ async def test_what_the_daemon_cannot_do_is_an_error_of_the_host() -> None:
         raise TransientError("HostError: not today")  # as the wire's reader has it
 
     host = RemoteHost(job_id="job-1", agent_id="ana", call=refuse)
-    with pytest.raises(HostError, match="^not today$"):
+    with pytest.raises(HostError, match=r"^not today$"):
         await host.broker_publish("plugin.inbound.things", b"x")
-    with pytest.raises(HostError, match="^not today$"):
+    with pytest.raises(HostError, match=r"^not today$"):
         await host.credentials_get("telegram")
