@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeGuard
 
 import outcome
 import trio
@@ -204,7 +204,7 @@ class Peer:
         call_id = message.get("id")
         if call_id is None and message.keys() & {"result", "error"} and len(self._calls) == 1:
             [call_id] = self._calls
-        call = self._calls.pop(call_id, None) if type(call_id) is int else None
+        call = self._calls.pop(int(call_id), None) if _is_whole(call_id) else None
         if call is None:
             self._complain("it replied to a call that is not open: too late, twice, or with a wrong id")
         else:
@@ -219,3 +219,8 @@ class Peer:
             self.leave(f"it left its stdin unread for {UNREAD_SECONDS:g} s", 0)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.leave("it closed its stdin", LAST_SECONDS)
+
+
+def _is_whole(number: object) -> TypeGuard[int | float]:
+    """Whether it can be an id of ours. To some languages 3 and 3.0 are one; true is no number, though Python has it so."""
+    return type(number) is int or (type(number) is float and number.is_integer())

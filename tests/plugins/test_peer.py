@@ -1,14 +1,15 @@
 """The peer at a program that never takes what it is told, in virtual time."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nexo_poller.errors import PluginPollerForwardError
-from nexo_poller.plugins.peer import UNREAD_SECONDS, Peer
+from nexo_poller.plugins.peer import MOST_ANSWERS, UNREAD_SECONDS, Peer
 
 SECOND = timedelta(seconds=1)
 
@@ -61,3 +62,37 @@ async def test_calls_after_the_end_fail_at_once() -> None:
     peer.end(PluginPollerForwardError("acme", "gone"))
     with pytest.raises(PluginPollerForwardError, match="gone"):
         await peer.ask("poll_tick", {})
+
+
+class Talking(Reading):
+    """A program that says these lines, and is silent then."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.lines = [*lines]
+
+    async def receive_line(self) -> bytes | None:
+        await trio.lowlevel.checkpoint()
+        return self.lines.pop(0) if self.lines else await trio.sleep_forever()
+
+
+async def test_true_is_no_number_of_a_call() -> None:
+    peer = Peer("acme", Talking([b'{"id": true, "result": 7}']), unasked)
+    async with trio.open_nursery() as nursery:
+        call = await peer.ask("initialize", {})
+        nursery.start_soon(peer.run)
+        await wait_all_tasks_blocked()
+        assert (call.id, call.over.is_set()) == (1, False)
+        nursery.cancel_scope.cancel()
+
+
+async def test_of_a_program_that_asks_without_end_no_more_is_read_than_can_be_answered() -> None:
+    async def never(_method: str, _params: Any) -> None:
+        await trio.sleep_forever()
+
+    program = Talking([b'{"id": 1, "method": "log"}'] * 10 * MOST_ANSWERS)
+    peer = Peer("acme", program, never)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peer.run)
+        await wait_all_tasks_blocked()
+        assert len(program.lines) == 9 * MOST_ANSWERS - 1
+        nursery.cancel_scope.cancel()

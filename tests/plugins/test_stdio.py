@@ -3,7 +3,13 @@
 from pathlib import Path
 
 import pytest
+import trio
 from acting import act, acting, actor
+from ticking import RecordingHost
+
+from nexo_poller.plugins.router import handles_of
+from nexo_poller.plugins.stdio import StdioTransport
+from nexo_poller.plugins.wire import TickRequest
 
 
 async def test_a_tick_goes_there_and_its_reply_is_committed_like_any(tmp_path: Path) -> None:
@@ -70,6 +76,7 @@ HARMLESS = {
     "deep nesting": r"raw(b'[' * 200_000 + b'\n' + b'{\"id\": ' * 200_000 + b'\n'); reply()",
     "no id": "say(result={})",
     "no id, and null as one": "say(id=None, result={})",
+    "an id with a fraction of nothing": "say(id=float(call), result={})",
     "no JSON-RPC": "say(id=call, result={}, extra=[1])",
     "a wrong id, of each type": "[say(id=one, result=7) for one in (True, 1.5, 'x', [], {}, 10**30)]; reply()",
     "a reply twice": "reply(); reply(next_cursor='AQ')",
@@ -183,3 +190,53 @@ async def test_a_plugin_that_cannot_be_started_says_so_in_its_ticks(tmp_path: Pa
 async def test_a_plugin_that_is_not_what_its_manifest_says_gets_no_ticks(tmp_path: Path, said: str, error: str) -> None:
     async with acting(tmp_path, plugins=(actor(tmp_path, env={"INITIALIZE": said}),)) as running:
         assert error in await running.error()
+
+
+class Nothing:
+    """The services of a runner without jobs."""
+
+    def __init__(self) -> None:
+        self.own = SlowHost()
+
+    def agents(self) -> set[str]:
+        return set()
+
+    def host(self, agent_id: str | None = None) -> "SlowHost":
+        return self.own
+
+
+class SlowHost(RecordingHost):
+    """A host that takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.published: list[bytes] = []
+
+    async def broker_publish(self, topic: str, payload: bytes) -> None:
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        self.published.append(payload)
+
+
+async def test_a_tick_waits_for_all_that_was_published_before_its_reply(tmp_path: Path) -> None:
+    [handle] = handles_of([actor(tmp_path, publish=("plugin.note",))])
+    transport, host = StdioTransport(handle, trio.CapacityLimiter(1)), SlowHost()
+    script = """
+for n in range(5):
+    say(method="broker_publish", params={"topic": "plugin.note", "payload": n})
+reply()
+"""
+    request = TickRequest(
+        kind="act",
+        job_id="inbox",
+        agent_id="ana",
+        cursor=None,
+        config={"script": script},
+        now="2026-03-01T12:00:00Z",
+        interval_hint_secs=60,
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(transport.run, Nothing())
+        await transport.tick(request, host)
+        assert host.published == [b"0", b"1", b"2", b"3", b"4"]
+        nursery.cancel_scope.cancel()
