@@ -103,8 +103,8 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(loop: TrioEventLoop, servers: list[str], nkey_file: str | None) -> AsyncIterator[Connection]:
-    """A connection to one of `servers`, closed at the end of the block. Raises `BrokerAway`, which says why."""
+async def connected(loop: TrioEventLoop, url: str, nkey_file: str | None) -> AsyncIterator[Connection]:
+    """A connection to the server at `url`, closed at the end of the block. Raises `BrokerAway`, which says why."""
     client = InOrder()
     connection = Connection(client, loop)
     errors: list[Exception] = []
@@ -116,7 +116,7 @@ async def connected(loop: TrioEventLoop, servers: list[str], nkey_file: str | No
         errors.append(error)
 
     connect = client.connect(
-        servers,
+        url,
         name="nexo_poller",
         nkeys_seed=nkey_file,
         allow_reconnect=False,

@@ -104,7 +104,7 @@ class Link:
         while True:
             try:
                 async with connected(
-                    self._loop, self._settings.url.split(","), str(nkey_file) if nkey_file else None
+                    self._loop, self._settings.url, str(nkey_file) if nkey_file else None
                 ) as connection:
                     log.info("connected to the NATS server at %s", place)
                     pause, self._connection = FIRST_PAUSE, connection
@@ -121,8 +121,8 @@ class Link:
 
 
 def place_of(url: str) -> str:
-    """`host:port` of every server in `url`, without what else may stand there (O2)."""
-    return ", ".join(urlsplit(one if "//" in one else f"//{one}").netloc.rpartition("@")[2] for one in url.split(","))
+    """`host:port` in `url`, without what else may stand there (O2)."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _log(_loop: Any, context: dict[str, Any]) -> None:
