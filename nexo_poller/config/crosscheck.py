@@ -5,6 +5,7 @@ Accounts are named by their fingerprints and by the places where they stand, nev
 
 import stat
 from collections.abc import Iterator
+from os.path import realpath
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ MOUNTED_SECRETS: Final = Path("/run/secrets")  # where Docker and Kubernetes put
 
 def check_accounts(config: Config) -> tuple[Problem, ...]:
     """Everything that is wrong, placed and masked. Looks at files, briefly; reads nothing of what is in them."""
-    problems = [*_binding_problems(config), *_agent_problems(config), *_file_problems(config)]
+    problems = [*_binding_problems(config), *_agent_problems(config), *_token_problems(config), *_file_problems(config)]
     return in_order(placed(problems, config.where, Mask(config.secrets)))
 
 
@@ -69,6 +70,26 @@ def _agent_problems(config: Config) -> Iterator[Problem]:
             yield Problem(
                 what=f"agent '{account.agent_id}' is not listed", remedy=hint or "add it under agents:", key=key
             )
+
+
+def _token_problems(config: Config) -> Iterator[Problem]:
+    """Token files that are not of one account alone: the first refresh or login would write over what is not its own."""
+    clients = {
+        realpath(path)
+        for account in config.google_accounts
+        for path in (account.client_id_path, account.client_secret_path)
+    }
+    first: dict[str, GoogleAccount] = {}
+    for account in config.google_accounts:
+        file = realpath(account.token_path)
+        taken = first.setdefault(file, account)
+        remedy = f"name a file of its own, then run `nexo-poller google login {fingerprint(account.id)}`"
+        key = (*account_key(account.id), "token_path")
+        if taken is not account:
+            what = f"the Google account at {config.where(account_key(taken.id))} has the same token file"
+            yield Problem(what=what, remedy=remedy, key=key)
+        if file in clients:
+            yield Problem(what="a file of the OAuth client cannot be the token's too", remedy=remedy, key=key)
 
 
 def _file_problems(config: Config) -> Iterator[Problem]:
