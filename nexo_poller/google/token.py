@@ -59,8 +59,9 @@ class Token:
 
     @property
     def access_token(self) -> str:
-        """The access token; "" if there is none."""
-        return _text(self.document.get("access_token") or self.document.get("token"))
+        """The access token; "" if there is none, or none that can stand in a header (RFC 6749, A.12)."""
+        token = _text(self.document.get("access_token") or self.document.get("token"))
+        return token if token.isascii() and token.isprintable() else ""
 
     @property
     def refresh_token(self) -> str:

@@ -355,6 +355,15 @@ async def test_a_file_that_is_missing_or_useless_is_named_by_its_key(
         assert str(tmp_path) not in str(error)
 
 
+async def test_a_broken_access_token_is_refreshed_and_shown_to_nobody(tmp_path: Path) -> None:
+    async with desk(tmp_path) as bench:
+        bench.token_file.write_text(
+            json.dumps({"access_token": "ya29.torn\napart", "refresh_token": bench.ana.refresh_token})
+        )
+        assert "INBOX" in await bench.labels()
+        assert bench.google.refreshes == 1
+
+
 async def test_credentials_without_files_are_refused_by_name() -> None:
     async with HttpPools.open(ssl_context=NO_AUTHORITIES) as pools:
         with pytest.raises(PermanentError, match="have no client_id_path, client_secret_path, token_path"):
