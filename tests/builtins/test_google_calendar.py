@@ -83,7 +83,7 @@ async def test_what_expires_between_two_pages_pauses_and_says_how_to_begin_anew(
         for n in range(3):
             agenda.put(f"e{n}", start=NOON, summary=str(n))
         assert await job.texts() == ["0", "1"]
-        google.faults.append(Fault(method=LIST, status=status, target="pageToken", times=2))
+        google.faults.append(Fault(method=LIST, status=status, reason="invalid", target="pageToken", times=2))
         with pytest.raises(PermanentError, match="`nexo-poller reset news --yes`"):
             await job.tick()
         agenda.page_size = 9
