@@ -33,6 +33,14 @@ def is_open_to_others(path: Path, mode: int) -> bool:
     return bool(mode & OTHERS) and MOUNTED_SECRETS not in (*path.parents, *path.resolve().parents)
 
 
+def listed_accounts(config: Config) -> str:
+    """The Google accounts that there are, by fingerprint and place."""
+    return ", ".join(
+        f"{fingerprint(account.id)} of agent '{account.agent_id}' ({config.where(account_key(account.id))})"
+        for account in config.google_accounts
+    )
+
+
 def _binding_problems(config: Config) -> Iterator[Problem]:
     accounts = {account.id: account for account in config.google_accounts}
     for agent, bound in (config.agents or {}).items():
@@ -42,19 +50,13 @@ def _binding_problems(config: Config) -> Iterator[Problem]:
         account = accounts.get(bound[GOOGLE])
         if account is None:
             what = f"agent '{agent}' is bound to the Google account {fingerprint(bound[GOOGLE])}, which is not listed"
-            yield Problem(what=what, remedy=_listed(config), key=key)
+            listed = listed_accounts(config)
+            remedy = f"listed are {listed}" if listed else "none is; add it under google_auth: accounts:"
+            yield Problem(what=what, remedy=remedy, key=key)
         elif account.agent_id != agent:
             what = f"agent '{agent}' is bound to the Google account of agent '{account.agent_id}'"
             remedy = f"give it an account of its own; that one stands at {config.where(account_key(account.id))}"
             yield Problem(what=what, remedy=remedy, key=key)
-
-
-def _listed(config: Config) -> str:
-    listed = [
-        f"{fingerprint(account.id)} of agent '{account.agent_id}' ({config.where(account_key(account.id))})"
-        for account in config.google_accounts
-    ]
-    return f"listed are {', '.join(listed)}" if listed else "none is; add it under google_auth: accounts:"
 
 
 def _agent_problems(config: Config) -> Iterator[Problem]:
@@ -83,7 +85,7 @@ def _token_problems(config: Config) -> Iterator[Problem]:
     for account in config.google_accounts:
         file = realpath(account.token_path)
         taken = first.setdefault(file, account)
-        remedy = f"name a file of its own, then run `nexo-poller google login {fingerprint(account.id)}`"
+        remedy = f"name a file of its own, then {_login(account)}"
         key = (*account_key(account.id), "token_path")
         if taken is not account:
             what = f"the Google account at {config.where(account_key(taken.id))} has the same token file"
@@ -92,16 +94,19 @@ def _token_problems(config: Config) -> Iterator[Problem]:
             yield Problem(what="a file of the OAuth client cannot be the token's too", remedy=remedy, key=key)
 
 
+def _login(account: GoogleAccount) -> str:
+    return f"run `nexo-poller google login {fingerprint(account.id)}`"
+
+
 def _file_problems(config: Config) -> Iterator[Problem]:
     console = "put there what Google Cloud shows of your OAuth client"
     seen: set[Path] = set()
     for account in config.google_accounts:
         key = account_key(account.id)
-        login = f"run `nexo-poller google login {fingerprint(account.id)}`"
         for name, path, if_missing, faults in (
             ("client_id_path", account.client_id_path, console, _faults),
             ("client_secret_path", account.client_secret_path, console, _faults_of_a_secret),
-            ("token_path", account.token_path, login, _faults_of_a_secret),
+            ("token_path", account.token_path, _login(account), _faults_of_a_secret),
         ):
             if path not in seen:  # accounts share their OAuth client, and one complaint will do
                 yield from (evolve(problem, key=(*key, name)) for problem in faults(path, if_missing))
