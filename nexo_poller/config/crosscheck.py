@@ -24,8 +24,13 @@ MOUNTED_SECRETS: Final = Path("/run/secrets")  # where Docker and Kubernetes put
 
 def check_accounts(config: Config) -> tuple[Problem, ...]:
     """Everything that is wrong, placed and masked. Looks at files, briefly; reads nothing of what is in them."""
-    problems = [*_binding_problems(config), *_agent_problems(config), *_token_problems(config), *_file_problems(config)]
-    return in_order(placed(problems, config.where, Mask(config.secrets)))
+    problems = [*_binding_problems(config), *_agent_problems(config), *_token_problems(config)]
+    return in_order([*placed(problems, config.where, Mask(config.secrets)), *check_secret_files(config)])
+
+
+def check_secret_files(config: Config) -> tuple[Problem, ...]:
+    """What is wrong with files of secrets alone, which holds even where not all of a configuration could be read."""
+    return placed(_file_problems(config), config.where, Mask(config.secrets))
 
 
 def is_open_to_others(path: Path, mode: int) -> bool:
@@ -111,6 +116,8 @@ def _file_problems(config: Config) -> Iterator[Problem]:
             if path not in seen:  # accounts share their OAuth client, and one complaint will do
                 yield from (evolve(problem, key=(*key, name)) for problem in faults(path, if_missing))
             seen.add(path)
+    for key, path in config.key_files:
+        yield from (evolve(problem, key=key) for problem in _faults_of_a_secret(path, "put the key there"))
 
 
 def _faults(path: Path, if_missing: str) -> Iterator[Problem]:

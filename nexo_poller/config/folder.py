@@ -6,7 +6,7 @@
     llm.yaml                   `providers:` and `retry:`
     plugins/gmail-poller.yaml  jobs of a program that is no more
 
-A file of any other name stands alone.
+A file of any other name stands alone. Hidden files are left alone: editors put drafts and locks beside what they edit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,8 +17,10 @@ from typing import Final
 from nexo_poller.config import files
 from nexo_poller.config.files import FILE_NAME
 
-AGENTS: Final = ("agents.yaml", "agents.d/*.yaml")
+AGENTS: Final = "agents.yaml"
+MORE_AGENTS: Final = "agents.d"
 OTHERS: Final = ("plugins/google-auth.yaml", "llm.yaml")
+SUFFIX: Final = ".yaml"
 OLD_GMAIL: Final = "plugins/gmail-poller.yaml"
 
 
@@ -39,7 +41,7 @@ def fingerprint(path: Path) -> str:
     file = find_file(path)
     if file is None:
         return "there is none"
-    return joint(files.fingerprint(part) for part in (file, *_beside(file, *AGENTS, *OTHERS, OLD_GMAIL)))
+    return joint(map(files.fingerprint, (file, *agent_files(file), *other_files(file), *_beside(file, OLD_GMAIL))))
 
 
 def joint(fingerprints: Iterable[str]) -> str:
@@ -50,7 +52,9 @@ def joint(fingerprints: Iterable[str]) -> str:
 
 def agent_files(file: Path) -> Iterator[Path]:
     """The files beside `file` that list agents, in the order of their names."""
-    return _beside(file, *AGENTS)
+    yield from _beside(file, AGENTS)
+    if file.name == FILE_NAME:
+        yield from _listed(file.parent / MORE_AGENTS)
 
 
 def other_files(file: Path) -> Iterator[Path]:
@@ -63,7 +67,26 @@ def old_gmail(file: Path) -> Path | None:
     return next(_beside(file, OLD_GMAIL), None)
 
 
-def _beside(file: Path, *patterns: str) -> Iterator[Path]:
+def _beside(file: Path, *names: str) -> Iterator[Path]:
     if file.name == FILE_NAME:
-        for pattern in patterns:
-            yield from sorted(file.parent.glob(pattern))
+        yield from (file.parent / name for name in names if _is_there(file.parent / name))
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is something, be it a link that leads nowhere; if that cannot be told, reading it will tell why."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError:
+        return [folder / f"*{SUFFIX}"]  # reading it will tell why

@@ -14,9 +14,9 @@ from nexo_poller.config.folder import agent_files, find_file, joint, old_gmail, 
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
 from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
-from nexo_poller.config.problems import in_order, merged, placed
+from nexo_poller.config.problems import Key, in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, Beside, File, PollersSection
-from nexo_poller.config.source import Source, read_agents, read_source, resolved
+from nexo_poller.config.source import Source, read_agents, read_main, read_source, resolved
 from nexo_poller.config.structuring import structure
 from nexo_poller.config.together import Part, Places, Together, together
 from nexo_poller.errors import ConfigError, Problem
@@ -85,7 +85,7 @@ def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetim
     file = find_file(path)
     if file is None:
         return None
-    main = _part(read_source(file, env), File)
+    main = _part(read_main(file, env), File)
     beside = [
         *(_part(read_agents(other, env), Beside) for other in agent_files(file)),
         *(_part(read_source(other, env), Beside) for other in other_files(file)),
@@ -132,6 +132,7 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
             google_accounts=shared.google_accounts,
             providers=shared.providers,
             secrets=secrets,
+            key_files=tuple((key, file) for source in sources for key, file in source.files if _is_api_key(key)),
             warnings=(
                 *placed(moved.warnings, places, mask),
                 *(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
@@ -172,6 +173,10 @@ def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) 
 
 def _is_in_job(problem: Problem) -> bool:
     return problem.key[: len(JOBS)] == JOBS and len(problem.key) > len(JOBS)
+
+
+def _is_api_key(key: Key) -> bool:
+    return key[:1] == ("providers",) and key[2:] == ("api_key",)
 
 
 def _part(source: Source, sections: type[S]) -> Part[S]:

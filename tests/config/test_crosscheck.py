@@ -156,3 +156,24 @@ def test_accounts_that_could_not_be_read_are_not_said_to_be_missing(tmp_path: Pa
     problems = found(tmp_path, **{"plugins/google-auth.yaml": "google_auth: {acounts: []}\n"})
     assert len(problems) == 1
     assert "unknown key 'acounts'" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("llm.yaml", "providers: {\n"), ("agents.yaml", "agents: 5\n"), ("agents.d/x.yaml", "- {\n")]
+)
+def test_files_of_secrets_are_looked_at_though_other_files_cannot_be_read(tmp_path: Path, name: str, text: str) -> None:
+    reading = read(tmp_path, {name: text})
+    tmp_path.joinpath("plugins/ana.json").chmod(0o644)
+    problems = told(check_reading(reading, KINDS), tmp_path)
+    assert [problem for problem in problems if "others can read the file 'plugins/ana.json'" in problem], problems
+    assert not [problem for problem in problems if "not listed" in problem]
+
+
+def test_a_key_of_a_provider_that_others_can_read_is_found(tmp_path: Path) -> None:
+    keys = "providers:\n  x: {api_key: '${file:key}'}\n  y: {api_key: '${KEY}', base_url: '${file:url}'}\n"
+    reading = read(tmp_path, {"llm.yaml": keys, "key": "sk-of-x", "url": "http://y.example"})
+    tmp_path.joinpath("key").chmod(0o644)
+    tmp_path.joinpath("url").chmod(0o644)
+    assert told(check_reading(reading, KINDS), tmp_path) == [
+        "llm.yaml:2:16: others can read the file 'key', which has mode 0644 (chmod 600 key)"
+    ]
