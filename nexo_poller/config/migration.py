@@ -23,7 +23,7 @@ from nexo_poller.config.folder import find_file, old_gmail
 from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.jobs import job_entries, read_jobs
 from nexo_poller.config.model import Config, JobSpec
-from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, OldFile, OldSection, job_entry, translate
+from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, OldFile, job_entry, translate
 from nexo_poller.config.reading import read_config
 from nexo_poller.config.source import read_source
 from nexo_poller.config.structuring import structure
@@ -101,7 +101,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def _left(config: Config, old_file: Path, env: Mapping[str, str]) -> tuple[str, ...]:
-    section = structure(read_source(old_file, env).value, OldFile).gmail_poller or OldSection()
+    section = structure(read_source(old_file, env).value, OldFile).section
     running = {job.id for job in config.jobs}
     return tuple(old.name for old in translate(section) if old.id not in running)
 

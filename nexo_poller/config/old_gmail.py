@@ -123,6 +123,11 @@ class OldFile:
     gmail_poller: OldSection | None = None
     schema_version: Any = None
 
+    @property
+    def section(self) -> OldSection:
+        """What the file says, which is nothing if it is not enabled."""
+        return self.gmail_poller if self.gmail_poller and self.gmail_poller.enabled else OldSection()
+
 
 @frozen(kw_only=True)
 class Translated:
@@ -143,7 +148,7 @@ class Translated:
 def translate(section: OldSection) -> Iterator[Translated]:
     """Every job of the file, in order."""
     agents = section.agents()
-    for n, raw in enumerate(section.jobs or () if section.enabled else ()):
+    for n, raw in enumerate(section.jobs or ()):
         key, name = (*JOBS, n), raw.get("name") if isinstance(raw, Mapping) else None
         job_id = old_job_id(name) if isinstance(name, str) else None
         try:

@@ -38,7 +38,7 @@ def with_old_jobs(source: Source, together: Together, taken: Collection[str], pl
     in_jobs = [problem for problem in source.problems if problem.key[: len(JOBS)] == JOBS]
     refusals = [problem for problem in source.problems if problem not in in_jobs]
     try:
-        section = structure(source.value, OldFile).gmail_poller or OldSection()
+        section = structure(source.value, OldFile).section
     except ConfigError as error:
         return WithOldJobs(together=together, refusals=tuple(merged(refusals, error.problems)))
     known, entries, told = by_job(in_jobs), list[ReadEntry](), list[Problem]()
@@ -81,7 +81,8 @@ def _completed(
     accounts = {account.agent_id: account for account in together.google_accounts}
     ids = {account.id for account in together.google_accounts}
     for n, old in enumerate(section.listed()):
-        if old.agent not in accounts and old.id not in ids:
+        is_listed = together.agents is None or old.agent in together.agents
+        if is_listed and old.agent not in accounts and old.id not in ids:
             accounts[old.agent] = old.account(source.folder)
             places.routes[account_key(old.id)] = (source.lines, ("gmail_poller", "accounts", n))
     bound = {agent: {GOOGLE: account.id} for agent, account in accounts.items() if agent in section.agents().values()}

@@ -14,7 +14,7 @@ from nexo_poller.config.folder import agent_files, find_file, joint, old_gmail, 
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
 from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
-from nexo_poller.config.problems import Key, in_order, merged, placed
+from nexo_poller.config.problems import in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, Beside, File, PollersSection
 from nexo_poller.config.source import Source, read_agents, read_main, read_source, resolved
 from nexo_poller.config.structuring import structure
@@ -25,6 +25,7 @@ from nexo_poller.schedule import At
 
 S = TypeVar("S", File, Beside)
 ADMIN: Final = "admin"
+API_KEY: Final = ("providers", "api_key")  # with a name in between
 
 
 @frozen(kw_only=True)
@@ -132,7 +133,9 @@ def _read(main: Part[File], beside: Sequence[Part[Beside]], old: Source | None, 
             google_accounts=shared.google_accounts,
             providers=shared.providers,
             secrets=secrets,
-            key_files=tuple((key, file) for source in sources for key, file in source.files if _is_api_key(key)),
+            key_files=tuple(
+                (key, file) for source in sources for key, file in source.files if key[:1] + key[2:] == API_KEY
+            ),
             warnings=(
                 *placed(moved.warnings, places, mask),
                 *(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),
@@ -173,10 +176,6 @@ def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) 
 
 def _is_in_job(problem: Problem) -> bool:
     return problem.key[: len(JOBS)] == JOBS and len(problem.key) > len(JOBS)
-
-
-def _is_api_key(key: Key) -> bool:
-    return key[:1] == ("providers",) and key[2:] == ("api_key",)
 
 
 def _part(source: Source, sections: type[S]) -> Part[S]:

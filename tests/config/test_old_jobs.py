@@ -8,6 +8,7 @@ from attrs import evolve
 from config_folders import ANA, ANA_YAML, ENV, FOLDER, KINDS, OLD_GMAIL, POLLERS, folder, read, told
 
 from nexo_poller.config.binding import bind_jobs, check_reading
+from nexo_poller.config.crosscheck import check_accounts
 from nexo_poller.config.model import Config
 from nexo_poller.config.reading import Reading, load_config, read_config
 from nexo_poller.credentials import ConfiguredCredentials
@@ -202,3 +203,14 @@ def test_paths_outside_accounts_are_those_of_the_only_account(tmp_path: Path) ->
         ("default", "ana.json")
     ]
     assert [job.spec.agent for job in bind_jobs(reading.config, KINDS)[0][1:]] == ["default"]
+
+
+def test_accounts_of_a_file_that_is_not_enabled_or_of_agents_that_there_are_not_stop_nobody(tmp_path: Path) -> None:
+    (tmp_path / "off").mkdir()
+    (tmp_path / "lost").mkdir()
+    lost = OLD_GMAIL.replace(ANA, "lost").replace("agent_id: ana", "agent_id: nobody").replace("ana.json", "gone.json")
+    off = lost.replace("nobody", "bob").replace("interval_secs: 30", "enabled: false")
+    assert check_reading(read(tmp_path / "off", {OLD: off}), KINDS) == ()
+    reading = read(tmp_path / "lost", {OLD: lost})
+    assert check_accounts(reading.config) == ()
+    assert [job.id for job in bind_jobs(reading.config, KINDS)[1]] == ["gmail_legacy_Lead_Alert"]
