@@ -30,7 +30,7 @@ class ConfiguredCredentials:
 
     async def get(self, agent_id: str, channel: str) -> Mapping[str, Any]:
         """See `Credentials`."""
-        bound = (self._config.agents or {}).get(agent_id, {})
+        bound = self._config.accounts_of(agent_id)
         if channel not in bound:
             raise CredentialsMissing(channel, agent_id, bound=bound)
         if channel != GOOGLE:

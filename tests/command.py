@@ -20,9 +20,10 @@ RECEIVE_BYTES: Final = 65_536
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment, in which Python finds this very package from any folder."""
+    """This process's environment, in which Python finds this very package from any folder, and no terminal's size."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, **(extra or {})}
+    ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    return {**ours, "PYTHONPATH": path, **(extra or {})}
 
 
 def free_port() -> int:

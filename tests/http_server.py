@@ -20,6 +20,7 @@ import trio
 from attrs import Factory, define, field, frozen
 
 RECEIVE_BYTES = 65_536
+CLIENT_GONE = (trio.BrokenResourceError, h11.RemoteProtocolError)
 
 
 @frozen(kw_only=True)
@@ -67,6 +68,7 @@ class Server:
     otherwise: Handler = Factory(lambda: _not_found)
     requests: list[Request] = Factory(list)
     connections: int = 0
+    failures: list[Exception] = Factory(list)
 
     def url(self, target: str = "/", *, host: str = "127.0.0.1") -> str:
         return f"{self.scheme}://{host}:{self.port}{target}"
@@ -79,10 +81,19 @@ class Server:
             async with stream:
                 while request := await _receive_request(connection, stream):
                     self.requests.append(request)
-                    if not await _answer(connection, request, self.routes.get(request.path, self.otherwise)):
+                    if not await self._answered(connection, request):
                         return
-        except (trio.BrokenResourceError, h11.RemoteProtocolError):
-            pass  # the client went away, as clients do
+        except CLIENT_GONE:
+            pass  # as clients do
+
+    async def _answered(self, connection: h11.Connection, request: Request) -> bool:
+        try:
+            return await _answer(connection, request, self.routes.get(request.path, self.otherwise))
+        except CLIENT_GONE:
+            raise
+        except Exception as error:
+            self.failures.append(error)
+            raise
 
 
 def _not_found(_request: Request) -> Response:
@@ -168,3 +179,5 @@ async def http_server(
             await nursery.start(trio.serve_listeners, server.serve_connection, listeners)
         yield server
         nursery.cancel_scope.cancel()
+    for failure in server.failures:  # which the cancellation took the place of
+        raise failure

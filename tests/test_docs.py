@@ -21,7 +21,7 @@ RUN_ELSEWHERE = {
     "nexo-poller demo",  # tests/cli/test_demo.py
     "nexo-poller serve",  # tests/cli/test_serve.py
     "nexo-poller serve --watch",  # tests/cli/test_reload_of_a_daemon.py
-    "pytest",  # by whoever reads this
+    "pytest -n 3",  # by whoever reads this
 }
 
 

@@ -128,16 +128,17 @@ async def test_events_are_synchronised_page_by_page_and_then_by_what_changed() -
         assert ["nextSyncToken" in page for page in baseline] == [False, True]
         ana.agenda.put("holiday", start=date(2026, 5, 5), summary="Holiday")
         ana.agenda.cancel("event1")
+        ana.agenda.page_size = 1
         token = baseline[-1]["nextSyncToken"]
-        changed = await pages(client, EVENTS, singleEvents="true", maxResults=1, syncToken=token)
+        changed = await pages(client, EVENTS, singleEvents="true", maxResults=2, syncToken=token)
         assert [event["id"] for page in changed for event in page["items"]] == ["holiday", "event1"]
         holiday, event1 = (page["items"][0] for page in changed)
         assert holiday["end"] == {"date": "2026-05-06"}
         assert event1["status"] == "cancelled"
         assert "summary" not in event1
-        assert (await pages(client, EVENTS, singleEvents="true", syncToken=changed[-1]["nextSyncToken"]))[0][
-            "items"
-        ] == []
+        token = changed[-1]["nextSyncToken"]
+        (nothing,) = await pages(client, EVENTS, singleEvents="true", maxResults=2, syncToken=token)
+        assert nothing["items"] == []
 
 
 async def test_recurring_events_come_as_instances() -> None:
@@ -174,6 +175,10 @@ async def test_a_token_counts_for_its_scopes_and_its_time() -> None:
         assert (refused.status_code, refused.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
         google.expire_access_tokens()
         assert (await client.get(f"{GMAIL}/profile")).status_code == 401
+        google.oauth.lifetime = timedelta()
+        expired = google.oauth.access(google.oauth.refresh_tokens[ana.refresh_token])
+        late = await client.get(f"{GMAIL}/profile", headers={"Authorization": f"Bearer {expired}"})
+        assert late.status_code == 401
 
 
 async def test_the_token_endpoint_refreshes_rotates_and_refuses() -> None:
@@ -208,13 +213,23 @@ async def test_faults_come_when_they_are_planned_and_may_echo_what_was_received(
         assert (await client.get(f"{GMAIL}/messages/{bad}")).status_code == 200
 
 
-@pytest.mark.parametrize("secret", ["ana@example.com", "1//refresh"])
-async def test_a_secret_in_the_log_fails_whichever_test_wrote_it(secret: str) -> None:
+async def test_a_redirect_echoes_what_was_received_in_its_location() -> None:
+    async with signed_in() as (google, _, client):
+        google.echoes = True
+        google.faults.append(Fault(method="gmail.users.labels.list", status=302, headers={"Location": "/elsewhere"}))
+        led = await client.get(f"{GMAIL}/labels")
+        assert client.headers["Authorization"].removeprefix("Bearer ") in led.headers["Location"]
+
+
+@pytest.mark.parametrize("secret", ["ana@example.com", "1//refresh", "ya29.access"])
+async def test_a_secret_in_the_log_fails_whichever_test_wrote_it_even_if_it_is_void_by_then(secret: str) -> None:
     async def betray() -> None:
         async with google_fake() as google:
             account = google.account("ana@example.com")
-            told = next(text for text in (account.email, account.refresh_token) if secret in text)
+            access_token = google.oauth.access(google.oauth.refresh_tokens[account.refresh_token])
+            told = next(text for text in (account.email, account.refresh_token, access_token) if secret in text)
             logging.getLogger("credentials.audit").debug("canary %s", told)
+            google.oauth.revoke(account.email)
 
     with pytest.raises(AssertionError, match="canary"):
         await betray()

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 
 import httpx
+import pytest
+import trio
 from http_server import Request, Response, http_server, redirect
 
 
@@ -38,3 +40,18 @@ async def test_routes_answer_and_requests_are_recorded() -> None:
         "/echo",
         "/raw",
     ]
+
+
+async def test_a_handler_that_raises_fails_the_test_even_one_that_ends_at_that_moment() -> None:
+    def fail(_: Request) -> Response:
+        asked.set()
+        raise LookupError
+
+    for _ in range(20):
+        asked = trio.Event()
+        with pytest.RaisesGroup(LookupError, allow_unwrapped=True, flatten_subgroups=True):
+            async with http_server({"/": fail}) as server:
+                stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+                async with stream:
+                    await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                    await asked.wait()

@@ -18,9 +18,9 @@ PATH: Final = "/admin/dead-letters"
 COLUMNS: Final = (
     Column("ID", "right"),
     Column("JOB"),
-    Column("TOPIC"),
-    Column("DIED"),
-    Column("REFUSALS", "right"),
+    Column("TOPIC", rank=2),
+    Column("DIED", rank=1),
+    Column("REFUSALS", "right", rank=3),
     Column("ERROR", flexible=True),
     Column("TEXT", flexible=True),
 )

@@ -10,8 +10,8 @@ import trio
 from nexo_poller.cli.options import config_option
 from nexo_poller.cli.running import load, run
 from nexo_poller.clock import SystemClock
+from nexo_poller.config.crosscheck import listed_accounts
 from nexo_poller.config.model import Config, GoogleAccount
-from nexo_poller.config.together import account_key
 from nexo_poller.google.endpoints import GoogleEndpoints
 from nexo_poller.masking import fingerprint
 
@@ -43,11 +43,8 @@ def find(config: Config, name: str) -> GoogleAccount:
     for account in config.google_accounts:
         if name in (account.id, fingerprint(account.id)):
             return account
-    listed = [
-        f"{fingerprint(account.id)} of agent '{account.agent_id}' ({config.where(account_key(account.id))})"
-        for account in config.google_accounts
-    ]
-    what = f"there are {', '.join(listed)}" if listed else "add it under google_auth: accounts:"
+    listed = listed_accounts(config)
+    what = f"there are {listed}" if listed else "add it under google_auth: accounts:"
     raise click.ClickException(f"there is no such Google account ({what})")
 
 

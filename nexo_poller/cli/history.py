@@ -18,10 +18,10 @@ from nexo_poller.words import took
 COLUMNS: Final = (
     Column("STARTED"),
     Column("STATUS"),
-    Column("TOOK", "right"),
-    Column("SEEN", "right"),
-    Column("DISPATCHED", "right"),
-    Column("MESSAGES", "right"),
+    Column("TOOK", "right", rank=1),
+    Column("SEEN", "right", rank=3),
+    Column("DISPATCHED", "right", rank=4),
+    Column("MESSAGES", "right", rank=2),
     Column("ERROR", flexible=True),
 )
 

@@ -15,12 +15,12 @@ from nexo_poller.cli.printing import Cell, Column, print_json, print_table
 
 COLUMNS: Final = (
     Column("ID"),
-    Column("KIND"),
-    Column("AGENT"),
+    Column("KIND", rank=4),
+    Column("AGENT", rank=5),
     Column("STATE"),
-    Column("ERRORS", "right"),
-    Column("LAST RUN"),
-    Column("NEXT RUN"),
+    Column("ERRORS", "right", rank=1),
+    Column("LAST RUN", rank=3),
+    Column("NEXT RUN", rank=2),
     Column("NOTE", flexible=True),
 )
 

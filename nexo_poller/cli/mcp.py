@@ -7,27 +7,14 @@ import click
 
 from nexo_poller.cli.daemon import Daemon
 from nexo_poller.cli.finding import daemon_option
+from nexo_poller.cli.options import agent_option
 from nexo_poller.cli.running import run
 
-LONGEST_AGENT: Final = 128
 WITHOUT_IT: Final = 'the Model Context Protocol needs an extra: pip install "nexo-poller[mcp]"'
 
 
-def read_agent(_: click.Context, __: click.Parameter, agent: str) -> str:
-    """The agent's id. Raises `click.BadParameter` for one that no agent can have."""
-    if not 1 <= len(agent) <= LONGEST_AGENT:
-        raise click.BadParameter(f"an agent's id has 1 to {LONGEST_AGENT} characters")
-    return agent
-
-
 @click.command("mcp")
-@click.option(
-    "--agent",
-    required=True,
-    metavar="ID",
-    callback=read_agent,
-    help="Who calls the tools; no argument of a call can change it.",
-)
+@agent_option
 @daemon_option
 def command(agent: str, daemon: Daemon) -> None:
     r"""Serve the tools of a running daemon over the Model Context Protocol, on stdin and stdout.

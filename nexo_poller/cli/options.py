@@ -9,6 +9,8 @@ import click
 from nexo_poller.config.binds import Bind, parse_bind
 from nexo_poller.errors import ConfigError
 
+LONGEST_AGENT: Final = 128
+
 
 def read_bind(_: click.Context, __: click.Parameter, value: str | None) -> Bind | None:
     """What `--admin` of a server says. Raises `click.BadParameter` if it is no address."""
@@ -18,6 +20,20 @@ def read_bind(_: click.Context, __: click.Parameter, value: str | None) -> Bind 
         raise click.BadParameter(str(error)) from error
 
 
+def read_agent(_: click.Context, __: click.Parameter, agent: str) -> str:
+    """The agent's id. Raises `click.BadParameter` for one that no agent can have."""
+    if not 1 <= len(agent) <= LONGEST_AGENT:
+        raise click.BadParameter(f"an agent's id has 1 to {LONGEST_AGENT} characters")
+    return agent
+
+
+agent_option: Final = click.option(
+    "--agent",
+    required=True,
+    metavar="ID",
+    callback=read_agent,
+    help="Who calls the tools; no argument of a call can change it.",
+)
 config_option: Final = click.option(
     "--config",
     "path",

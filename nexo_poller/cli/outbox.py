@@ -16,10 +16,10 @@ from nexo_poller.cli.printing import Cell, Column, print_json, print_table
 COLUMNS: Final = (
     Column("ID", "right"),
     Column("JOB"),
-    Column("TOPIC"),
-    Column("COMMITTED"),
-    Column("NOT BEFORE"),
-    Column("REFUSALS", "right"),
+    Column("TOPIC", rank=3),
+    Column("COMMITTED", rank=1),
+    Column("NOT BEFORE", rank=2),
+    Column("REFUSALS", "right", rank=4),
     Column("TEXT", flexible=True),
 )
 

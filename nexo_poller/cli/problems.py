@@ -11,7 +11,9 @@ def show(problems: Iterable[Problem]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    from nexo_poller.cli.printing import colours
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False, color_system=colours())
     for problem in problems:
         place = f"{problem.where}: " if problem.where else ""
         job = f"job '{problem.job}': " if problem.job is not None else ""

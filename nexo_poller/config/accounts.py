@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from attrs.validators import ge, gt, le, max_len, min_len, optional
 
 from nexo_poller.config.model import ApiFlavor, GoogleAccount, ProviderSettings, RetrySettings
-from nexo_poller.config.names import ACCOUNT
+from nexo_poller.config.names import ACCOUNT, TOKEN
 from nexo_poller.errors import ConfigError, Problem
 
 A_DAY_MS: Final = 24 * 3600 * 1000
 ANTHROPIC: Final = "anthropic"
-URL: Final = re.compile(r"(https?://[^\s\x00-\x1f\x7f-\x9f]+)?")
+URL: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f-\x9f]+")
 
 
 def google_ids(value: Any) -> Iterator[str]:
@@ -43,8 +44,22 @@ def _check_path(_: Any, __: Any, path: str) -> None:
 
 
 def _check_url(_: Any, __: Any, url: str) -> None:
-    if not URL.fullmatch(url):
+    if url and not _is_url(url):
         raise ConfigError(Problem(what="this is no address of a provider", remedy="write an http(s):// URL"))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return URL.fullmatch(url) is not None and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without their other half, a port that is none
+        return False
+
+
+def _check_key(_: Any, __: Any, key: str) -> None:
+    if key and not TOKEN.fullmatch(key):
+        what = "the key has spaces, line breaks or characters beyond ASCII, so that it cannot be sent"
+        raise ConfigError(Problem(what=what, remedy="look at what is before and after it where it comes from"))
 
 
 @frozen(kw_only=True)
@@ -108,7 +123,7 @@ class RateLimitEntry:
 class ProviderEntry:
     """A provider of language models. The keys after `retry` are another program's and are ignored."""
 
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False, validator=optional(_check_key))
     base_url: str | None = field(default=None, validator=optional(_check_url))
     api_flavor: ApiFlavor | None = None
     rate_limit: RateLimitEntry | None = None

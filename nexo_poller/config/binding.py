@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import evolve, frozen
 
-from nexo_poller.config.crosscheck import check_accounts
+from nexo_poller.config.crosscheck import check_accounts, check_secret_files
 from nexo_poller.config.fields import fields_of, is_config_class
 from nexo_poller.config.job_config import structure_config
 from nexo_poller.config.jobs import ReadEntry
@@ -78,7 +78,7 @@ def bind_job(job: JobSpec, pollers: Pollers, config: Config, provided: Provided 
     deliveries = [*_deliveries(job.failure_to, (*job.key, "failure_to")), *_deliveries(typed, (*job.key, "config"))]
     problems += _channel_problems(job, deliveries, config.agents)
     if poller is not None and not provided.has_credentials:
-        problems += _account_problems(job, poller, config.agents)
+        problems += _account_problems(job, poller, config)
     if poller is not None and typed is not None:
         problems += _provider_problems(job, poller, typed, config, provided)
     if poller is None or problems:
@@ -122,9 +122,10 @@ def check_reading(reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
 
 
 def _accounts_found(reading: Reading) -> tuple[Problem, ...]:
-    """What is wrong with the accounts; nothing if they could not be read, which is said already."""
+    """What is wrong with the accounts; only with their files if not all could be read, which is said already."""
     faulty = {problem.key[:1] for problem in reading.refusals}
-    return () if faulty & {(), ("agents",), ("google_auth",)} else check_accounts(reading.config)
+    check = check_secret_files if faulty & {(), ("agents",), ("google_auth",)} else check_accounts
+    return check(reading.config)
 
 
 def _config_problems(entry: ReadEntry, reading: Reading, pollers: Pollers) -> tuple[Problem, ...]:
@@ -195,11 +196,11 @@ def _channel_problems(job: JobSpec, deliveries: list[tuple[Key, Deliver]], agent
             )
 
 
-def _account_problems(job: JobSpec, poller: Poller[Any], agents: Agents) -> Iterator[Problem]:
+def _account_problems(job: JobSpec, poller: Poller[Any], config: Config) -> Iterator[Problem]:
     """What the kind needs to act for the agent, and is not there."""
-    if agents is not None and job.agent not in agents:
+    if config.agents is not None and job.agent not in config.agents:
         return  # which is said already
-    accounts = {} if agents is None else agents[job.agent]
+    accounts = config.accounts_of(job.agent)
     for channel in poller.channels:
         if channel not in accounts:
             yield Problem(

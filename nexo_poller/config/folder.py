@@ -7,6 +7,7 @@
     plugins/gmail-poller.yaml  jobs of a program that is no more
 
 A file of any other name stands alone. The manifests of plugins belong to every file, wherever its search paths lead.
+Hidden files are left alone: editors put drafts and locks beside what they edit.
 """
 
 import os
@@ -23,8 +24,10 @@ from nexo_poller.config.sections import PluginsSection
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError
 
-AGENTS: Final = ("agents.yaml", "agents.d/*.yaml")
+AGENTS: Final = "agents.yaml"
+MORE_AGENTS: Final = "agents.d"
 OTHERS: Final = ("plugins/google-auth.yaml", "llm.yaml")
+SUFFIX: Final = ".yaml"
 OLD_GMAIL: Final = "plugins/gmail-poller.yaml"
 PLUGINS: Final = "plugins"  # the section with the search paths
 
@@ -46,7 +49,7 @@ def fingerprint(path: Path, env: Mapping[str, str] = os.environ) -> str:
     file = find_file(path)
     if file is None:
         return "there is none"
-    parts = (files.fingerprint(part) for part in (file, *_beside(file, *AGENTS, *OTHERS, OLD_GMAIL)))
+    parts = map(files.fingerprint, (file, *agent_files(file), *other_files(file), *_beside(file, OLD_GMAIL)))
     return joint([*parts, *_of_plugins(file, env)])
 
 
@@ -69,7 +72,9 @@ def joint(fingerprints: Iterable[str]) -> str:
 
 def agent_files(file: Path) -> Iterator[Path]:
     """The files beside `file` that list agents, in the order of their names."""
-    return _beside(file, *AGENTS)
+    yield from _beside(file, AGENTS)
+    if file.name == FILE_NAME:
+        yield from _listed(file.parent / MORE_AGENTS)
 
 
 def other_files(file: Path) -> Iterator[Path]:
@@ -82,7 +87,26 @@ def old_gmail(file: Path) -> Path | None:
     return next(_beside(file, OLD_GMAIL), None)
 
 
-def _beside(file: Path, *patterns: str) -> Iterator[Path]:
+def _beside(file: Path, *names: str) -> Iterator[Path]:
     if file.name == FILE_NAME:
-        for pattern in patterns:
-            yield from sorted(file.parent.glob(pattern))
+        yield from (file.parent / name for name in names if _is_there(file.parent / name))
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is something, be it a link that leads nowhere; if that cannot be told, reading it will tell why."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError:
+        return [folder / f"*{SUFFIX}"]  # reading it will tell why

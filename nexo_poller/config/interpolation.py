@@ -31,7 +31,7 @@ class _Unresolved(Exception):
 
 @define(eq=False)
 class Interpolation:
-    """Resolves documents; collects what came in (`secrets`) and what was wrong (`problems`).
+    """Resolves documents; collects what came in (`secrets`), from which `files`, and what was wrong (`problems`).
 
     `folder` is what paths are relative to.
     """
@@ -40,6 +40,7 @@ class Interpolation:
     folder: Path
     secrets: set[str] = field(factory=set, init=False)
     problems: list[Problem] = field(factory=list, init=False)
+    files: list[tuple[Key, Path]] = field(factory=list, init=False)
 
     def resolve(self, value: Any, key: Key = ()) -> Any:
         """`value`, with every text in it resolved; keys of mappings stay as they are. Shares nothing with `value`."""
@@ -64,6 +65,8 @@ class Interpolation:
                 self.problems.append(Problem(what=what, remedy=remedy, key=key))
                 return reference[0]
             self.secrets.add(value)
+            if reference["body"].startswith(_FILE):
+                self.files.append((key, self.folder / reference["body"].removeprefix(_FILE)))
             return value
 
         return _REFERENCE.sub(replacement, text)

@@ -6,7 +6,9 @@ text is read again before anybody sees it: every job in it must be what it was.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +23,7 @@ from nexo_poller.config.folder import find_file, old_gmail
 from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.jobs import job_entries, read_jobs
 from nexo_poller.config.model import Config, JobSpec
-from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, OldFile, OldSection, job_entry, translate
+from nexo_poller.config.old_gmail import DEFAULT_SECS, JOBS, ONLY_ACCOUNT, OldFile, job_entry, translate
 from nexo_poller.config.reading import read_config
 from nexo_poller.config.source import read_source
 from nexo_poller.config.structuring import structure
@@ -30,6 +32,7 @@ from nexo_poller.errors import ConfigError, Problem
 
 NO_FOLDING: Final = 1_000_000
 _INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
+_COMMENT: Final = re.compile(r"(?<!\S)#[^\r\n]*")
 _FILE: Final = re.compile(r"(?P<before>(?<!\$)\$\{file:)(?!/)")
 
 
@@ -60,7 +63,7 @@ def migration(path: Path, env: Mapping[str, str] = os.environ) -> Migration | No
     if file is None or old_file is None or reading is None:
         return None
     config = reading.accepted()
-    before = file.read_text(encoding="utf-8-sig") if file.exists() else ""
+    before = file.read_bytes().decode("utf-8-sig") if file.exists() else ""
     moving = [job for job in config.jobs if job.key[: len(JOBS)] == JOBS]
     entries = [*_entries(moving, old_file, env)]
     after = _with_jobs(before, entries) if entries else before
@@ -80,21 +83,25 @@ def migration(path: Path, env: Mapping[str, str] = os.environ) -> Migration | No
 def write_text(file: Path, text: str) -> None:
     """Replace the file's text: whoever reads it sees the old or the new, and a crash leaves one of them."""
     file = file.resolve()
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    draft = file.with_name(f".{file.name}.draft")
+    draft.unlink(missing_ok=True)  # a crash may have left one
     try:
-        with beside.open("x", encoding="utf-8") as opened:
+        with draft.open("x", encoding="utf-8", newline="") as opened:
             if file.exists():
-                os.fchmod(opened.fileno(), file.stat().st_mode)
+                old = file.stat()
+                with suppress(PermissionError):  # whoever may not give files away owns the new one
+                    os.fchown(opened.fileno(), old.st_uid, old.st_gid)
+                os.fchmod(opened.fileno(), old.st_mode)
             opened.write(text)
             opened.flush()
             os.fsync(opened.fileno())
-        beside.replace(file)
+        draft.replace(file)
     finally:
-        beside.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 def _left(config: Config, old_file: Path, env: Mapping[str, str]) -> tuple[str, ...]:
-    section = structure(read_source(old_file, env).value, OldFile).gmail_poller or OldSection()
+    section = structure(read_source(old_file, env).value, OldFile).section
     running = {job.id for job in config.jobs}
     return tuple(old.name for old in translate(section) if old.id not in running)
 
@@ -128,28 +135,34 @@ def _moved(value: Any, folder: str) -> Any:
 
 
 def _with_jobs(text: str, entries: list[dict[str, Any]]) -> str:
-    """`text` with these entries at the end of its jobs."""
+    """`text` with these entries at the end of its jobs, and lines that end as they did."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = NO_FOLDING
+    newline, text = ("\r\n" if "\r\n" in text else "\n"), text.replace("\r\n", "\n")
     document, sequence, offset = load_yaml_guess_indent(text, yaml=yaml)
     mapping = _INDENTED.search(text)
     if offset is not None and offset >= 0:
         yaml.indent(sequence=sequence, offset=offset)
     yaml.indent(mapping=len(mapping[1]) if mapping else 2)
-    document = {} if document is None else document
+    stream = StringIO()
+    if document is None:  # there is no value that the comments could belong to
+        document = {}
+        stream.write(text if not text or text.endswith("\n") else f"{text}\n")
     if not document.get("pollers"):
         document["pollers"] = {}
     if not document["pollers"].get("jobs"):
         document["pollers"]["jobs"] = []
     document["pollers"]["jobs"].extend(entries)
-    stream = StringIO()
     yaml.dump(document, stream)
-    return stream.getvalue()
+    return stream.getvalue().replace("\n", newline)
 
 
 def _check(migrated: Migration, env: Mapping[str, str]) -> None:
-    """Raise `ConfigError` unless the new text says what was said before, and has the old jobs as they run now."""
+    """Raise `ConfigError` unless the new text says what was said before, and has the old jobs as they run now.
+
+    What looks like a comment inside a text counts as one: it stays as well.
+    """
     interpolation = Interpolation(env=env, folder=migrated.file.parent)
     before, after = (
         interpolation.resolve(parse_yaml(text, str(migrated.file)).value or {})
@@ -157,9 +170,18 @@ def _check(migrated: Migration, env: Mapping[str, str]) -> None:
     )
     now = {entry.id: entry.spec for entry in read_jobs(job_entries(after), ())}
     if _but_for_jobs(before) != _but_for_jobs(after) or any(now.get(job.id) != job for job in migrated.config.jobs):
-        what = "it cannot be rewritten without changing what it says"
-        remedy = f"write the jobs of {migrated.old_file} into it by hand"
-        raise ConfigError(Problem(what=what, remedy=remedy, where=f"{migrated.file}:1:1"))
+        raise _by_hand(migrated, "it cannot be rewritten without changing what it says")
+    if _comments(migrated.before) - _comments(migrated.after):
+        raise _by_hand(migrated, "it cannot be rewritten without losing a comment")
+
+
+def _comments(text: str) -> Counter[str]:
+    return Counter(map(str.strip, _COMMENT.findall(text)))
+
+
+def _by_hand(migrated: Migration, what: str) -> ConfigError:
+    remedy = f"write the jobs of {migrated.old_file} into it by hand"
+    return ConfigError(Problem(what=what, remedy=remedy, where=f"{migrated.file}:1:1"))
 
 
 def _but_for_jobs(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from attrs.validators import ge, gt, le
 
 from nexo_poller.config.binds import Bind, TcpBind
 from nexo_poller.config.plugins import PluginManifest
-from nexo_poller.config.problems import Where, nowhere
+from nexo_poller.config.problems import Key, Where, nowhere
 from nexo_poller.errors import Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
@@ -142,8 +142,10 @@ class Config:
 
     `agents` maps an agent to its accounts (`{"ana": {"telegram": "ana_bot"}}`); None means that there is no such
     section. `channels` maps `<channel>.<instance>`, `<channel>` or `*` to a sink; `providers` a name to a provider of
-    language models. `plugins` are in the order of their ids, and no two own a kind. `secrets` are the values that came from `${…}`, keys and Google accounts, and must be masked
-    wherever text leaves. `fingerprint` is the sha256, in hex, of what this was read from; "" if that is no file.
+    language models. `plugins` are in the order of their ids, and no two own a kind. `secrets` are the values that came
+    from `${…}`, keys and Google accounts, and must be masked wherever text leaves; `key_files` are the places of keys of
+    providers that came from files, and those. `fingerprint` is the sha256, in hex, of what this was read from; "" if that
+    is no file.
     """
 
     settings: Settings = Settings()
@@ -157,6 +159,14 @@ class Config:
     broker: BrokerSettings = BrokerSettings()
     plugins: tuple[PluginManifest, ...] = ()
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    key_files: tuple[tuple[Key, Path], ...] = ()
     warnings: tuple[Problem, ...] = ()
     where: Where = field(default=nowhere, eq=False, repr=False)
     fingerprint: str = field(default="", eq=False)
+
+    def accounts_of(self, agent_id: str) -> Mapping[str, str]:
+        """The account of an agent on each channel. Where there is no section `agents:`, a Google account is bound already."""
+        if self.agents is not None:
+            return self.agents.get(agent_id, {})
+        own = [account.id for account in self.google_accounts if account.agent_id == agent_id]
+        return {GOOGLE: own[0]} if own else {}

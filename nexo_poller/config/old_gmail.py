@@ -95,15 +95,25 @@ class OldSection:
     interval_secs: float = field(default=DEFAULT_SECS, validator=_SECS)
     accounts: Sequence[OldAccount] | None = None
     jobs: Sequence[Any] | None = None  # each on its own, so that one faulty entry leaves its siblings alone
-    token_path: Any = None
-    client_id_path: Any = None
-    client_secret_path: Any = None
+    token_path: str | None = None
+    client_id_path: str | None = None
+    client_secret_path: str | None = None
+
+    def listed(self) -> Sequence[OldAccount]:
+        """All accounts."""
+        if self.accounts or not (self.token_path and self.client_id_path and self.client_secret_path):
+            return self.accounts or ()
+        only = OldAccount(
+            id=ONLY_ACCOUNT,
+            token_path=self.token_path,
+            client_id_path=self.client_id_path,
+            client_secret_path=self.client_secret_path,
+        )
+        return [only]
 
     def agents(self) -> Mapping[str, str]:
         """The agent of each account."""
-        if not self.accounts:
-            return {ONLY_ACCOUNT: ONLY_ACCOUNT} if self.token_path else {}
-        return {account.id: account.agent for account in self.accounts}
+        return {account.id: account.agent for account in self.listed()}
 
 
 @frozen(kw_only=True)
@@ -112,6 +122,11 @@ class OldFile:
 
     gmail_poller: OldSection | None = None
     schema_version: Any = None
+
+    @property
+    def section(self) -> OldSection:
+        """What the file says, which is nothing if it is not enabled."""
+        return self.gmail_poller if self.gmail_poller and self.gmail_poller.enabled else OldSection()
 
 
 @frozen(kw_only=True)
@@ -133,7 +148,7 @@ class Translated:
 def translate(section: OldSection) -> Iterator[Translated]:
     """Every job of the file, in order."""
     agents = section.agents()
-    for n, raw in enumerate(section.jobs or () if section.enabled else ()):
+    for n, raw in enumerate(section.jobs or ()):
         key, name = (*JOBS, n), raw.get("name") if isinstance(raw, Mapping) else None
         job_id = old_job_id(name) if isinstance(name, str) else None
         try:

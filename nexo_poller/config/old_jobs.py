@@ -38,7 +38,7 @@ def with_old_jobs(source: Source, together: Together, taken: Collection[str], pl
     in_jobs = [problem for problem in source.problems if problem.key[: len(JOBS)] == JOBS]
     refusals = [problem for problem in source.problems if problem not in in_jobs]
     try:
-        section = structure(source.value, OldFile).gmail_poller or OldSection()
+        section = structure(source.value, OldFile).section
     except ConfigError as error:
         return WithOldJobs(together=together, refusals=tuple(merged(refusals, error.problems)))
     known, entries, told = by_job(in_jobs), list[ReadEntry](), list[Problem]()
@@ -78,30 +78,36 @@ def _completed(
     together: Together, section: OldSection, jobs: Sequence[Translated], source: Source, places: Places
 ) -> Together:
     """The sections of all files, with the accounts that only the old one has."""
-    if together.agents is None:
-        return together
     accounts = {account.agent_id: account for account in together.google_accounts}
     ids = {account.id for account in together.google_accounts}
-    for n, old in enumerate(section.accounts or ()):
-        if old.agent not in accounts and old.id not in ids:
+    for n, old in enumerate(section.listed()):
+        is_listed = together.agents is None or old.agent in together.agents
+        if is_listed and old.agent not in accounts and old.id not in ids:
             accounts[old.agent] = old.account(source.folder)
             places.routes[account_key(old.id)] = (source.lines, ("gmail_poller", "accounts", n))
     bound = {agent: {GOOGLE: account.id} for agent, account in accounts.items() if agent in section.agents().values()}
     for job in jobs:
         if job.entry is not None and job.instance is not None:
             bound.setdefault(job.entry["agent"], {}).setdefault(job.channel, job.instance)
-    agents = {agent: {**bound.get(agent, {}), **given} for agent, given in together.agents.items()}
     added = [account for account in accounts.values() if account not in together.google_accounts]
-    return evolve(together, agents=agents, google_accounts=(*together.google_accounts, *added))
+    completed = evolve(together, google_accounts=(*together.google_accounts, *added))
+    if together.agents is None:
+        return completed
+    agents = {agent: {**bound.get(agent, {}), **given} for agent, given in together.agents.items()}
+    return evolve(completed, agents=agents)
 
 
 def _sent_by_others(jobs: Sequence[Translated], together: Together) -> Iterator[Problem]:
-    """A warning for each job that another account sends than did before."""
+    """A warning for each job that another account may send than did before."""
     for job in jobs:
-        if job.entry is None or job.instance is None or together.agents is None:
+        if job.entry is None or job.instance is None:
             continue
-        account = together.agents.get(job.entry["agent"], {}).get(job.channel)
-        if account not in (None, job.instance):
-            what = f"the old job '{job.name}' names another account on channel '{job.channel}' than its agent has"
-            key: Key = (*job.key, "forward_to_subject")
+        key: Key = (*job.key, "forward_to_subject")
+        agent, channel = job.entry["agent"], job.channel
+        if together.agents is None:
+            what = f"the old job '{job.name}' names an account on channel '{channel}', to which no `agents:` binds its agent"
+            remedy = f"its messages go out by any; add '{channel}: <account>' to the credentials of agent '{agent}'"
+            yield Problem(what=what, remedy=remedy, key=key, is_warning=True)
+        elif together.agents.get(agent, {}).get(channel) not in (None, job.instance):
+            what = f"the old job '{job.name}' names another account on channel '{channel}' than its agent has"
             yield Problem(what=what, remedy="its messages go out by the agent's own", key=key, is_warning=True)

@@ -17,7 +17,7 @@ from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, Beside, BrokerSection, File, PluginsSection, PollersSection
-from nexo_poller.config.source import Source, read_agents, read_source, resolved
+from nexo_poller.config.source import Source, read_agents, read_main, read_source, resolved
 from nexo_poller.config.structuring import structure
 from nexo_poller.config.together import Part, Places, Together, together
 from nexo_poller.errors import ConfigError, Problem
@@ -26,6 +26,7 @@ from nexo_poller.schedule import At
 
 S = TypeVar("S", File, Beside)
 ADMIN: Final = "admin"
+API_KEY: Final = ("providers", "api_key")  # with a name in between
 
 
 @frozen(kw_only=True)
@@ -88,7 +89,7 @@ def read_config(path: Path, env: Mapping[str, str] = os.environ, *, now: datetim
     file = find_file(path)
     if file is None:
         return None
-    main = _part(read_source(file, env), File)
+    main = _part(read_main(file, env), File)
     beside = [
         *(_part(read_agents(other, env), Beside) for other in agent_files(file)),
         *(_part(read_source(other, env), Beside) for other in other_files(file)),
@@ -148,6 +149,9 @@ def _read(
             broker=broker,
             plugins=plugins.manifests,
             secrets=secrets,
+            key_files=tuple(
+                (key, file) for source in sources for key, file in source.files if key[:1] + key[2:] == API_KEY
+            ),
             warnings=(
                 *placed((*moved.warnings, *plugins.warnings), places, mask),
                 *(problem for entry in entries for problem in placed_in(entry, _warnings(entry, now))),

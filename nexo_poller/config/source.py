@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from nexo_poller.config.document import Document, LineMap
-from nexo_poller.config.files import read_document
+from nexo_poller.config.files import fingerprint, read_document
 from nexo_poller.config.interpolation import Interpolation
 from nexo_poller.config.problems import Key, merged
 from nexo_poller.errors import Problem
@@ -18,24 +18,30 @@ NO_ACCOUNT: Final = "_asymmetric"  # `telegram_asymmetric: true` tells the older
 
 @frozen(kw_only=True)
 class Source:
-    """`problems` have keys of this file and no place yet, but for those of the YAML itself."""
+    """`problems` have keys of this file and no place yet, but for those of the YAML itself. `files` gave values by `${…}`."""
 
     value: Any
     lines: LineMap
     folder: Path
     secrets: frozenset[str] = frozenset()
+    files: tuple[tuple[Key, Path], ...] = ()
     fingerprint: str = ""
     problems: tuple[Problem, ...] = ()
 
 
-def read_source(file: Path, env: Mapping[str, str]) -> Source:
+def read_main(file: Path, env: Mapping[str, str]) -> Source:
     """The file, or if it is not there, an empty one."""
     try:
         file.stat()
     except FileNotFoundError:
-        return Source(value={}, lines=LineMap(str(file)), folder=file.parent)
+        return Source(value={}, lines=LineMap(str(file)), folder=file.parent, fingerprint=fingerprint(file))
     except OSError:
         pass  # reading it will tell why
+    return read_source(file, env)
+
+
+def read_source(file: Path, env: Mapping[str, str]) -> Source:
+    """The file."""
     return resolved(read_document(file), file, env)
 
 
@@ -53,6 +59,7 @@ def resolved(document: Document, file: Path, env: Mapping[str, str]) -> Source:
         lines=document.lines,
         folder=file.parent,
         secrets=frozenset(interpolation.secrets),
+        files=tuple(interpolation.files),
         fingerprint=document.fingerprint,
         problems=tuple(merged(document.problems, interpolation.problems)),
     )

@@ -178,7 +178,7 @@ class Builder:
 
     def _name(self, node: Node, value: dict[str, Any], parts: dict[str | int, Place], mark: StringMark) -> _Name:
         if not isinstance(node.value, str):
-            self._report("a key must be text", "put it in quotes", mark)
+            self._report("a key must be text", "put it in quotes", mark, str(node.value))
         elif node.value in value:
             first = parts[node.value].key_line
             self._report(f"the key '{node.value}' is here twice, first on line {first}", "remove one", mark, node.value)

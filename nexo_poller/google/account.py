@@ -77,7 +77,8 @@ class AccountFiles:
 
     async def _text(self, key: str, path: Path, remedy: str, clock: Clock) -> str:
         try:
-            text = (await off_the_loop(clock, path.read_text, "utf-8")).strip()
+            # -sig: some editors put a byte order mark before what was pasted
+            text = (await off_the_loop(clock, path.read_text, "utf-8-sig")).strip()
         except NOT_FOR_US as error:
             raise PermanentError(self._useless(key, f"cannot be read: {error.strerror}", remedy)) from None
         except OSError as error:

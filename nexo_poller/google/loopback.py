@@ -67,7 +67,7 @@ class Loopback:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Answer one request."""
         async with stream:
-            with suppress(h11.RemoteProtocolError, trio.BrokenResourceError, trio.TooSlowError):
+            with suppress(h11.ProtocolError, trio.BrokenResourceError, trio.TooSlowError):
                 await self._answer(stream)
 
     async def _answer(self, stream: trio.abc.Stream) -> None:

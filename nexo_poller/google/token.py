@@ -59,8 +59,9 @@ class Token:
 
     @property
     def access_token(self) -> str:
-        """The access token; "" if there is none."""
-        return _text(self.document.get("access_token") or self.document.get("token"))
+        """The access token; "" if there is none, or none that can stand in a header (RFC 6749, A.12)."""
+        token = _text(self.document.get("access_token") or self.document.get("token"))
+        return token if token.isascii() and token.isprintable() else ""
 
     @property
     def refresh_token(self) -> str:
@@ -84,8 +85,7 @@ class Token:
     def renewed(self, answer: Answer) -> "Token":
         """The token with what the endpoint gave."""
         document = {**self.document}
-        is_googles = "access_token" not in document and {"token", "type", "token_uri"} & document.keys()
-        document["token" if is_googles else "access_token"] = answer.access_token
+        document["token" if self._is_googles else "access_token"] = answer.access_token
         if answer.refresh_token:
             document["refresh_token"] = answer.refresh_token
         if answer.scope:
@@ -94,15 +94,19 @@ class Token:
         for name in ("expiry", "expiry_date", "expires_at", "expires_in"):
             document.pop(name, None)
         if answer.expires_at is not None:
-            document |= self._expiry(answer.expires_at, is_googles=bool(is_googles))
+            document |= self._expiry(answer.expires_at)
         return Token(document)
 
     def to_text(self) -> str:
         """The file's new contents."""
         return json.dumps(self.document, indent=2) + "\n"
 
-    def _expiry(self, moment: datetime, *, is_googles: bool) -> dict[str, Any]:
-        if is_googles or "expiry" in self.document:
+    @property
+    def _is_googles(self) -> bool:
+        return "access_token" not in self.document and not {"token", "type", "token_uri"}.isdisjoint(self.document)
+
+    def _expiry(self, moment: datetime) -> dict[str, Any]:
+        if self._is_googles or "expiry" in self.document:
             # google-auth reads neither an offset nor "+00:00"
             return {"expiry": moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"}
         if "expiry_date" in self.document:

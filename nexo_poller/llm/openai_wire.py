@@ -59,11 +59,18 @@ class OpenAiWire:
         match answer:
             case ChatCompletion(
                 model=str(model),
-                choices=[Choice(message=ChatCompletionMessage(content=str() | None as said) as message), *_],
+                choices=[
+                    Choice(
+                        message=ChatCompletionMessage(
+                            content=str() | None as said, refusal=str() | None as refused
+                        ) as message
+                    ),
+                    *_,
+                ],
             ):
                 if message.tool_calls or message.function_call:
                     raise self._refusals.tool_call(model)
-                content = said or message.refusal or ""
+                content = said or refused or ""
                 return LlmInvokeResponse(content=content, model_id=model, usage=_usage(answer.usage))
             case ChatCompletion():
                 raise self._refusals.unexpected(answer.model_extra)

@@ -28,10 +28,16 @@ class SdkProvider:
     _limit: RateLimit = field(init=False)
     _opening: trio.Lock = Factory(trio.Lock)
     _wire: Wire | None = field(default=None, init=False)
+    _waiting: int = field(default=0, init=False)
 
     @_limit.default
     def _own_limit(self) -> RateLimit:
         return RateLimit(self.settings.requests_per_second)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return self._waiting == 0
 
     async def invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
         """What the model said.
@@ -43,23 +49,30 @@ class SdkProvider:
         """
         if request.model is None:
             raise PermanentError(f"the request to provider '{self.settings.name}' names no model")
+        self._waiting += 1
+        try:
+            return await self._answer(request.model, request)
+        finally:
+            self._waiting -= 1
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._wire is not None:
+            await self._wire.aclose()
+
+    async def _answer(self, model: str, request: LlmInvokeRequest) -> LlmInvokeResponse:
         wire = await self._opened()
         for pause in pauses(self.settings.retry):
             await self._limit.turn()
             try:
-                return await wire.ask(request.model, request)
+                return await wire.ask(model, request)
             except Busy as busy:
                 longest, asked_for = self.settings.retry.max_backoff, busy.retry_after or NO_TIME
                 if asked_for > longest:
                     raise
             await trio.sleep(max(pause, asked_for).total_seconds())
         await self._limit.turn()
-        return await wire.ask(request.model, request)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        if self._wire is not None:
-            await self._wire.aclose()
+        return await wire.ask(model, request)
 
     async def _opened(self) -> Wire:
         async with self._opening:

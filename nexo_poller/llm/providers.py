@@ -19,7 +19,7 @@ class Providers:
     """An `LlmProvider` that hands each request to the one of its name: an embedder's `own`, or one of `settings`.
 
     `settings` may be exchanged at any time. A provider whose settings stay as they are keeps its connections and its
-    place in the rate limit.
+    place in the rate limit; others are closed once their answers have come and somebody asks anew.
     """
 
     settings: Mapping[str, ProviderSettings]
@@ -33,6 +33,7 @@ class Providers:
 
         Raises `PermanentError` if there is no such provider, or what the provider raises.
         """
+        await self._close_replaced()
         name = self._name(request.provider)
         response = await self._provider(name).invoke(request)
         self.count(name, request.model or response.model_id, response.usage)
@@ -43,6 +44,11 @@ class Providers:
         async with AsyncExitStack() as stack:  # so that one that fails to close keeps no other from it
             for provider in self._opened.values():
                 stack.push_async_callback(provider.aclose)
+
+    async def _close_replaced(self) -> None:
+        wanted = set(self.settings.values())
+        for settings in [old for old, provider in self._opened.items() if provider.is_idle and old not in wanted]:
+            await self._opened.pop(settings).aclose()
 
     def _name(self, wanted: str | None) -> str:
         known = sorted({*self.own, *self.settings})

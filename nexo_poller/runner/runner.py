@@ -472,13 +472,16 @@ class PollerRunner:
             parts, serving = self._open_parts(), self._serving
             if serving is None or serving.jobs is None:
                 raise RuntimeError("the runner does not serve, or is about to stop")
-            planned = self._planned(parts, config)
+            planned, told = self._planned(parts, config), parts.config.warnings
             await carry_out(planned, parts, checked(planned, parts, config, self._pollers), serving.jobs)
             self.config, self._given, self._mask = config, evolve(self._given, config=config), parts.machine.mask
             log.info(
                 "reloaded: %d added, %d replaced, %d removed, %d kept",
                 *map(len, (planned.add, planned.replace, planned.remove, planned.keep)),
             )
+            for warning in config.warnings:
+                if warning not in told:
+                    log.warning("%s", warning)
             self._given.feed.tell(
                 "reload", add=planned.add, replace=planned.replace, remove=planned.remove, keep=len(planned.keep)
             )

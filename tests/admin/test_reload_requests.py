@@ -21,6 +21,7 @@ CONNECTION = "trio._highlevel_serve_listeners._run_handler"
 RELOAD = "nexo_poller.runner.runner.PollerRunner._in_background.<locals>.run"
 JOB = "nexo_poller.runner.job.RunningJob.run"
 HOURLY = Every(timedelta(hours=1), jitter=timedelta())
+ENOUGH_SECS = 600  # for 200 reloads of 300 jobs, on a machine that is busy
 
 
 def running_config(admin: AdminDaemon) -> Config:
@@ -97,8 +98,9 @@ async def test_clients_that_go_at_any_moment_half_apply_nothing_and_leak_nothing
         every = Every(timedelta(seconds=luck.choice((2, 3))), jitter=timedelta())
         return tuple(job(name, agent=agent, schedule=every) for name in names)
 
+    settings = Settings(max_concurrent_ticks=300)
     async with admin_daemon(
-        tmp_path, *owned_by("agent"), act=nothing, settings=Settings(max_concurrent_ticks=300)
+        tmp_path, *owned_by("agent"), act=nothing, settings=settings, patience_secs=ENOUGH_SECS
     ) as admin:
         runner = admin.daemon.runner
         runner.source = lambda: evolve(running_config(admin), jobs=())

@@ -147,6 +147,11 @@ def test_a_header_cannot_bring_lines_of_its_own() -> None:
     assert len(raw(f"Subject: {'x' * 100_000}").subject) == LONGEST_HEADER
 
 
+def test_a_header_cannot_turn_the_text_around_or_bring_what_no_answer_could_carry() -> None:
+    assert raw("Subject: \u202egnp.exe\x1b[2J").subject == "gnp.exe[2J"
+    assert raw("Subject: a =?utf-7?q?+2AA-?= b").subject.encode() == b"a b"
+
+
 def test_of_several_headers_of_one_name_the_first_counts() -> None:
     assert raw("Subject: a\nSubject: b").subject == "a"
 
@@ -168,6 +173,10 @@ def test_of_several_headers_of_one_name_the_first_counts() -> None:
         ('ana@good.example (") <thief@bad.example> (")', "thief@bad.example"),
         ("thief@bad.example (x <ana@good.example>", ""),
         (f"ana@good.example{' ' * 3000}<thief@bad.example>", ""),
+        ("Doe, Ana <ana@good.example>", "ana@good.example"),
+        ("thief@bad.example, Ana <ana@good.example>", ""),
+        ("group: thief@bad.example; <ana@good.example>", ""),
+        ("boss@ban\u212a.example", "boss@ban\u212a.example"),
         *((header, "") for header in ("", "Ana", "<>", "a@b@c.example", "=?utf-8?b?YW5hQGdvb2QuZXhhbXBsZQ==?=")),
         *(
             (header, "")

@@ -10,7 +10,9 @@ from google_fake.agenda import Agenda
 from ticking import DELIVER, Bench, bench
 
 from nexo_poller.builtins.cursor import CursorUnreadable
-from nexo_poller.builtins.google_calendar import CalendarConfig, CalendarCursor, CalendarPoller
+from nexo_poller.builtins.google_calendar.config import CalendarConfig
+from nexo_poller.builtins.google_calendar.cursor import CalendarCursor
+from nexo_poller.builtins.google_calendar.poller import CalendarPoller
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, PermanentError, TransientError
 from nexo_poller.google.accounts import GoogleAccounts
@@ -71,6 +73,23 @@ async def test_a_long_difference_is_told_page_by_page_without_loss_or_repetition
         assert [ack.next_interval_hint for ack in acks] == [timedelta(seconds=1), timedelta(seconds=1), None, None]
         tokens = sync_tokens(google)
         assert tokens[1] == tokens[2] == tokens[3] != tokens[4]
+
+
+@pytest.mark.parametrize("status", [400, 410])
+async def test_what_expires_between_two_pages_pauses_and_says_how_to_begin_anew(tmp_path: Path, status: int) -> None:
+    async with watching(tmp_path, message_template="{summary}") as (job, agenda, google):
+        await job.tick()
+        agenda.page_size = 2
+        for n in range(3):
+            agenda.put(f"e{n}", start=NOON, summary=str(n))
+        assert await job.texts() == ["0", "1"]
+        google.faults.append(Fault(method=LIST, status=status, reason="invalid", target="pageToken", times=2))
+        with pytest.raises(PermanentError, match="`nexo-poller reset news --yes`"):
+            await job.tick()
+        agenda.page_size = 9
+        assert await job.texts(on_expired="reset") == []
+        agenda.put("new", start=NOON, summary="New")
+        assert await job.texts() == ["New"]
 
 
 async def test_what_fails_in_the_middle_is_told_at_the_next_tick(tmp_path: Path) -> None:

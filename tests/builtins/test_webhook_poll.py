@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ticking import DELIVER, Bench, bench
 
-from nexo_poller.builtins import builtin_pollers
 from nexo_poller.builtins.cursor import CursorUnreadable
 from nexo_poller.builtins.webhook_poll import WebhookPollConfig, WebhookPoller, _id
 from nexo_poller.config.structuring import structure
@@ -260,7 +259,3 @@ def test_the_defaults_are_those_of_the_file_format() -> None:
         allow_private_networks=False,
         max_body_bytes=10 * 2**20,
     )
-
-
-def test_both_kinds_come_with_the_library() -> None:
-    assert [poller.kind for poller in builtin_pollers()] == ["rss", "webhook_poll"]

@@ -1,4 +1,4 @@
-"""A terminal, for commands that look at what they print to, and for shells."""
+"""A terminal, of a hundred columns unless told otherwise, for commands that look at what they print to, and for shells."""
 
 import fcntl
 import os
@@ -15,12 +15,18 @@ from command import environment
 
 MOST_SECS: Final = 120
 ROWS: Final = 40
+COLUMNS: Final = 100
 A_SESSION_OF_ITS_OWN: Final = ("setsid", "--ctty")  # or shells would find that the terminal is not theirs
 A_TERMINAL: Final = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 
 
 def on_a_terminal(
-    argv: Sequence[str], *, cwd: Path, typed: str = "", env: Mapping[str, str] | None = None, columns: int = 100
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    typed: str = "",
+    env: Mapping[str, str] | None = None,
+    columns: int = COLUMNS,
 ) -> tuple[int, str]:
     """Run a program to its end on a terminal, with this typed ahead; its exit code, and all that the terminal shows."""
     ours, its = pty.openpty()

@@ -23,7 +23,7 @@ TOKEN: Final = "a-token-of-the-file"
 ON_A_DAEMON: Final = (
     *("list", "show inbox", "run inbox", "pause inbox", "resume inbox", "reset inbox --yes", "reload", "history inbox"),
     *("tail", "cursor show inbox", "cursor set inbox --none", "outbox", "dlq list", "dlq replay 1", "dlq discard 1"),
-    *("dlq purge --yes", "tools"),
+    *("dlq purge --yes", "tools", "call pollers_list --agent ana"),
 )
 
 

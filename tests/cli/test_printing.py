@@ -38,9 +38,9 @@ async def ticking(folder: Path, *jobs: Mapping[str, Any]) -> AsyncIterator[Opera
         yield daemon
 
 
-async def on_its_terminal(daemon: Operated, *arguments: str) -> str:
+async def on_its_terminal(daemon: Operated, *arguments: str, **more: Any) -> str:
     """What a command shows there."""
-    run = partial(on_a_terminal, (*NEXO_POLLER, *arguments), cwd=daemon.folder)
+    run = partial(on_a_terminal, (*NEXO_POLLER, *arguments), cwd=daemon.folder, **more)
     status, shown = await trio.to_thread.run_sync(run)
     assert status == 0, shown
     return shown
@@ -129,22 +129,72 @@ async def test_an_empty_table_is_said_on_a_terminal_and_only_a_header_in_a_pipe(
         assert (await daemon.says("dlq", "list")).count("\n") == 1
 
 
-async def test_no_colour_where_the_user_wants_none(tmp_path: Path) -> None:
-    async with operated(tmp_path, PAUSED):
-        run = partial(on_a_terminal, (*NEXO_POLLER, "list"), cwd=tmp_path, env={"NO_COLOR": "1"})
-        _, shown = await trio.to_thread.run_sync(run)
-        assert "inbox" in shown
-        assert "\x1b" not in shown
-
-
-@pytest.mark.parametrize("columns", [80, 60, 40])
-async def test_on_a_narrow_terminal_nothing_is_cut_and_words_stay_words(tmp_path: Path, columns: int) -> None:
-    wrong = {**api_job(NOWHERE, "a-job-with-a-name-of-some-length"), "kind": "webhok"}
+@pytest.mark.parametrize(
+    ("columns", "titles"),
+    [
+        (80, ["ID", "KIND", "AGENT", "STATE", "ERRORS", "LAST RUN", "NEXT RUN"]),
+        (60, ["ID", "STATE", "ERRORS", "LAST RUN", "NEXT RUN"]),
+        (40, ["ID", "STATE", "ERRORS"]),
+    ],
+)
+async def test_on_a_narrow_terminal_ids_and_states_stay_whole_and_notes_go_below(
+    tmp_path: Path, columns: int, titles: list[str]
+) -> None:
+    wrong = {**api_job(NOWHERE, "the-orders-of-ana"), "kind": "webhok"}
     async with operated(tmp_path, PAUSED, wrong) as daemon:
-        run = partial(on_a_terminal, (*NEXO_POLLER, "list"), cwd=daemon.folder, columns=columns)
-        _, shown = await trio.to_thread.run_sync(run)
-    assert "a-job-with-a-name-of-some-length  webhok" in shown
-    assert "did you mean 'webhook_poll'?" in shown
+        lines = STYLE.sub("", await on_its_terminal(daemon, "list", columns=columns)).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert re.split(r" {2,}", lines[0]) == titles
+    by_id = {line.split()[0]: line for line in lines if line[:1].isalpha()}
+    assert " paused " in by_id["inbox"]
+    assert " rejected " in by_id["the-orders-of-ana"]
+    note = " ".join(" ".join(lines[lines.index(by_id["the-orders-of-ana"]) + 1 :]).split())
+    assert note.startswith("NOTE ")
+    assert "did you mean 'webhook_poll'?" in note
+    assert max(map(len, lines)) > columns / 2, "the note takes the width that there is"
+
+
+@pytest.mark.parametrize(
+    ("columns", "titles"),
+    [
+        (80, ["ID", "JOB", "TOPIC", "DIED", "REFUSALS"]),
+        (60, ["ID", "JOB", "TOPIC", "DIED", "REFUSALS"]),
+        (40, ["ID", "JOB", "DIED"]),
+    ],
+)
+async def test_on_a_narrow_terminal_a_dead_letter_has_its_error_and_its_text_below(
+    tmp_path: Path, columns: int, titles: list[str]
+) -> None:
+    routes = {"/orders": lambda _: orders(1), "/inbox": lambda _: Response(status=400, body=b"no such room, ask ana")}
+    async with http_server(routes) as server:
+        job = api_job(server.url("/orders"), message_template="a new order has come in, and its number is {id}")
+        channels = {"*": server.url("/inbox")}
+        async with operated(tmp_path, job, channels=channels, pollers={"max_delivery_attempts": 1}) as daemon:
+            while not await daemon.json("dlq", "list"):
+                pass
+            lines = STYLE.sub("", await on_its_terminal(daemon, "dlq", "list", columns=columns)).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert re.split(r" {2,}", lines[0].strip()) == titles
+    assert lines[2].split()[:2] == ["1", "orders"]
+    below = " ".join(" ".join(lines[3:]).split())
+    assert re.fullmatch(r"ERROR .*400.* TEXT a new order has come in, and its number is 1", below)
+
+
+async def test_an_id_is_whole_on_a_terminal_that_is_narrower(tmp_path: Path) -> None:
+    long = "orders-" + "x" * 60
+    async with operated(tmp_path, {**PAUSED, "id": long}) as daemon:
+        shown = STYLE.sub("", await on_its_terminal(daemon, "list", columns=40))
+    assert f"\n{long}  paused" in shown
+
+
+async def test_no_colour_and_no_bold_where_the_user_wants_none(tmp_path: Path) -> None:
+    wrong = {**api_job(NOWHERE, "wrong"), "kind": "webhok"}
+    async with operated(tmp_path, PAUSED, wrong):
+        for arguments in (["list"], ["show", "inbox"], ["check"]):
+            run = partial(on_a_terminal, (*NEXO_POLLER, *arguments), cwd=tmp_path)
+            assert STYLE.search((await trio.to_thread.run_sync(run))[1]), arguments
+            run = partial(run, env={"NO_COLOR": "1"})
+            assert "\x1b" not in (await trio.to_thread.run_sync(run))[1], arguments
 
 
 async def test_a_full_disk_is_one_line_and_exit_code_1(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from command import NEXO_POLLER, Running, running
 from google_fake import Account, GoogleFake, google_fake, mail
 from llm_fake import LlmFake, llm_fake
 
-from nexo_poller.masking import fingerprint
-
 ANA: Final = "ana@gmail.example"
 SERVE: Final = (*NEXO_POLLER, "serve", "--no-admin", "--log-level", "debug")
 TO_ANA: Final = {"channel": "telegram", "to": "42"}
@@ -120,22 +118,6 @@ async def test_all_of_it_is_checked_and_served_and_one_account_refreshes_its_tok
         )
         assert ana.mailbox.is_unread(ids[4])
         assert google.refreshes == 1
-
-
-async def test_nothing_secret_is_told_even_where_google_echoes_it(tmp_path: Path) -> None:
-    async with everything(tmp_path) as (google, ana, env):
-        google.echoes = True
-        ana.mailbox.receive(mail(subject="Lead"))
-        async with running(SERVE, cwd=tmp_path, env=env) as daemon:
-            await texts(daemon, 2)
-            google.oauth.revoke(ana.email)
-            google.expire_access_tokens()
-            await daemon.said("google login")
-            assert await daemon.ended_by(SIGTERM) == 0
-        told = daemon.stderr.decode()
-        secrets = [*google.secrets, ANA, "sk-fake-key-of-the-provider"]
-        assert [secret for secret in secrets if secret in told] == []
-        assert fingerprint(ANA) in told, "which proves that accounts are spoken of"
 
 
 async def test_everything_that_is_wrong_with_accounts_is_told_at_once(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from nexo_poller.masking import fingerprint
 
 OTHER = "someone@gmail.example"
 ASK = "    - {id: asks, kind: ask, agent: ana, schedule: {every_secs: 60}, config: {provider: %s, deliver: {channel: telegram, to: '1'}}}\n"
-TWO_ACCOUNTS = GOOGLE_AUTH + GOOGLE_AUTH.split("accounts:\n")[1].replace(ANA, OTHER)
+OTHER_ENTRY = GOOGLE_AUTH.split("accounts:\n")[1].replace(ANA, OTHER)
+TWO_ACCOUNTS = GOOGLE_AUTH + OTHER_ENTRY.replace("ana.json", "other.json")
+OTHER_TOKEN = {"plugins/other.json": "{}"}
 
 
 def found(path: Path, **files: str) -> list[str]:
@@ -50,7 +52,7 @@ def test_one_google_account_for_two_agents_is_told_where_the_second_takes_it(tmp
 
 
 def test_two_google_accounts_of_one_agent_name_both_places(tmp_path: Path) -> None:
-    assert found(tmp_path, **{"plugins/google-auth.yaml": TWO_ACCOUNTS}) == [
+    assert found(tmp_path, **OTHER_TOKEN, **{"plugins/google-auth.yaml": TWO_ACCOUNTS}) == [
         (
             "plugins/google-auth.yaml:10:17: agent 'ana' has a Google account at plugins/google-auth.yaml:3:7 already "
             "(one agent, one account)"
@@ -60,7 +62,7 @@ def test_two_google_accounts_of_one_agent_name_both_places(tmp_path: Path) -> No
 
 def test_an_account_of_an_agent_that_is_not_there_is_found(tmp_path: Path) -> None:
     text = TWO_ACCOUNTS.replace(f"{OTHER}\n      agent_id: ana", f"{OTHER}\n      agent_id: bbo")
-    (problem,) = found(tmp_path, **{"plugins/google-auth.yaml": text})
+    (problem,) = found(tmp_path, **OTHER_TOKEN, **{"plugins/google-auth.yaml": text})
     assert problem == "plugins/google-auth.yaml:10:17: agent 'bbo' is not listed (did you mean 'bob'?)"
 
 
@@ -108,8 +110,26 @@ def test_mounted_secrets_may_be_read_by_others(tmp_path: Path) -> None:
 
 def test_accounts_share_the_files_of_their_client_and_one_complaint_will_do(tmp_path: Path) -> None:
     text = TWO_ACCOUNTS.replace(f"{OTHER}\n      agent_id: ana", f"{OTHER}\n      agent_id: bob")
-    problems = found(tmp_path, **{"plugins/google-auth.yaml": text.replace("client_secret\n", "lost\n")})
+    problems = found(tmp_path, **OTHER_TOKEN, **{"plugins/google-auth.yaml": text.replace("client_secret\n", "lost\n")})
     assert len(problems) == 1
+
+
+def test_accounts_share_no_token_file_by_whatever_path_and_none_with_their_client(tmp_path: Path) -> None:
+    text = TWO_ACCOUNTS.replace(f"{OTHER}\n      agent_id: ana", f"{OTHER}\n      agent_id: bob")
+    tmp_path.joinpath("plugins").mkdir()
+    tmp_path.joinpath("plugins/linked.json").symlink_to("ana.json")
+    files = {"plugins/google-auth.yaml": text.replace("other.json", "../plugins/linked.json")}
+    login = f"name a file of its own, then run `nexo-poller google login {fingerprint(OTHER)}`"
+    assert found(tmp_path, **files) == [
+        (
+            "plugins/google-auth.yaml:13:19: the Google account at plugins/google-auth.yaml:3:7 has the same token file "
+            f"({login})"
+        )
+    ]
+    files = {"plugins/google-auth.yaml": text.replace("other.json", "client_secret")}
+    assert found(tmp_path, **files) == [
+        f"plugins/google-auth.yaml:13:19: a file of the OAuth client cannot be the token's too ({login})"
+    ]
 
 
 def test_everything_is_found_at_once_and_no_account_is_named(tmp_path: Path) -> None:
@@ -136,3 +156,24 @@ def test_accounts_that_could_not_be_read_are_not_said_to_be_missing(tmp_path: Pa
     problems = found(tmp_path, **{"plugins/google-auth.yaml": "google_auth: {acounts: []}\n"})
     assert len(problems) == 1
     assert "unknown key 'acounts'" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("llm.yaml", "providers: {\n"), ("agents.yaml", "agents: 5\n"), ("agents.d/x.yaml", "- {\n")]
+)
+def test_files_of_secrets_are_looked_at_though_other_files_cannot_be_read(tmp_path: Path, name: str, text: str) -> None:
+    reading = read(tmp_path, {name: text})
+    tmp_path.joinpath("plugins/ana.json").chmod(0o644)
+    problems = told(check_reading(reading, KINDS), tmp_path)
+    assert [problem for problem in problems if "others can read the file 'plugins/ana.json'" in problem], problems
+    assert not [problem for problem in problems if "not listed" in problem]
+
+
+def test_a_key_of_a_provider_that_others_can_read_is_found(tmp_path: Path) -> None:
+    keys = "providers:\n  x: {api_key: '${file:key}'}\n  y: {api_key: '${KEY}', base_url: '${file:url}'}\n"
+    reading = read(tmp_path, {"llm.yaml": keys, "key": "sk-of-x", "url": "http://y.example"})
+    tmp_path.joinpath("key").chmod(0o644)
+    tmp_path.joinpath("url").chmod(0o644)
+    assert told(check_reading(reading, KINDS), tmp_path) == [
+        "llm.yaml:2:16: others can read the file 'key', which has mode 0644 (chmod 600 key)"
+    ]

@@ -4,9 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from config_folders import ANA, ENV, FOLDER, GOOGLE_AUTH, LLM, POLLERS, folder, read, told
+from config_folders import ANA, ENV, FOLDER, GOOGLE_AUTH, LLM, OLD_GMAIL, POLLERS, folder, read, told
 
 from nexo_poller.config import files as config_files
+from nexo_poller.config.folder import fingerprint
 from nexo_poller.config.model import GoogleAccount, ProviderSettings, RetrySettings
 from nexo_poller.config.reading import load_config, read_config
 
@@ -157,3 +158,67 @@ def test_big_files_beside_the_main_one_are_parsed_in_a_worker_too(
     there = read(tmp_path).accepted()
     assert there == here
     assert there.where(("agents", "ana", "credentials", "google")) == f"{tmp_path}/agents.d/ana.yaml:5:27"
+
+
+def test_what_editors_put_beside_a_file_is_left_alone(tmp_path: Path) -> None:
+    folder(tmp_path, {"agents.d/.ana.yaml": "agents: [{id: ana}]\n"})
+    tmp_path.joinpath("agents.d", ".#ana.yaml").symlink_to("somebody@host.42:7")  # Emacs locks a file so
+    assert read(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["agents.yaml", "agents.d/x.yaml", "plugins/google-auth.yaml", "llm.yaml", "plugins/gmail-poller.yaml"]
+)
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path, name: str) -> None:
+    link = folder(tmp_path) / name
+    link.unlink(missing_ok=True)
+    link.symlink_to("not-mounted")
+    reading = read_config(tmp_path, ENV)
+    assert reading is not None
+    assert f"{name}:1:1: it cannot be read: No such file or directory (check the path and its permissions)" in told(
+        reading.refusals, tmp_path
+    )
+
+
+def test_a_folder_of_agents_that_cannot_be_listed_is_told(tmp_path: Path) -> None:
+    agents = folder(tmp_path) / "agents.d"
+    agents.joinpath("ana.yaml").unlink()
+    agents.rmdir()
+    agents.symlink_to("agents.d")
+    reading = read_config(tmp_path, ENV)
+    assert reading is not None
+    (problem,) = told(reading.refusals, tmp_path)
+    assert problem.startswith("agents.d/*.yaml:1:1: it cannot be read: Too many levels of symbolic links")
+
+
+def test_keys_that_are_no_text_are_somebody_elses_too(tmp_path: Path) -> None:
+    text = "1: x\nagents:\n  - {id: eve, 2: y, tools: {3: z}}\n"
+    assert read(tmp_path, {"agents.d/eve.yaml": text}).problems == ()
+
+
+@pytest.mark.parametrize("missing", ["", "pollers.yaml"])
+def test_a_fingerprint_is_that_of_what_would_be_read(tmp_path: Path, missing: str) -> None:
+    folder(tmp_path, {"plugins/gmail-poller.yaml": OLD_GMAIL})
+    if missing:
+        tmp_path.joinpath(missing).unlink()
+    config = load_config(tmp_path, ENV)
+    assert config is not None
+    assert config.fingerprint == fingerprint(tmp_path)
+    tmp_path.joinpath("llm.yaml").write_text("")
+    assert config.fingerprint != fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("provider", "problem"),
+    [
+        ("base_url: 'http://[::1'", "this is no address of a provider (write an http(s):// URL)"),
+        ("base_url: 'http://h:99999/v1'", "this is no address of a provider (write an http(s):// URL)"),
+        ("base_url: 'http:///v1'", "this is no address of a provider (write an http(s):// URL)"),
+        ('api_key: "sk-1\\n"', "the key has spaces, line breaks or characters beyond ASCII, so that it cannot be sent"),
+        ('api_key: "sk-é"', "the key has spaces, line breaks or characters beyond ASCII, so that it cannot be sent"),
+    ],
+)
+def test_a_provider_that_could_never_be_asked_is_refused(tmp_path: Path, provider: str, problem: str) -> None:
+    (found,) = told(read(tmp_path, {"llm.yaml": f"providers:\n  x: {{{provider}}}\n"}).refusals, tmp_path)
+    assert problem in found
+    assert "sk-" not in found

@@ -1,6 +1,7 @@
 """Moving old jobs into pollers.yaml."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,8 @@ def test_what_came_from_outside_is_not_written_down(tmp_path: Path) -> None:
         "# nothing\n",
         "pollers:\n",
         "pollers:\n  jobs:\n",
-        "pollers: {jobs: []}\n",
+        "pollers: {jobs: []}  # none\n",
+        "---\n# nothing yet\n# really",
         POLLERS,
         '{"pollers": {"jobs": []}}',
         "channels: {'*': stdout}\n",
@@ -111,6 +113,7 @@ def test_what_came_from_outside_is_not_written_down(tmp_path: Path) -> None:
 def test_whatever_the_file_looks_like_the_jobs_arrive(tmp_path: Path, pollers: str) -> None:
     done = migrated(tmp_path, pollers)
     write_text(done.file, done.after)
+    assert [line for line in pollers.split("\n") if line.startswith("#") and line not in done.after] == []
     config = load_config(tmp_path, ENV)
     assert config is not None
     assert config.jobs[-1].id == "gmail_legacy_Lead_Alert"
@@ -173,3 +176,41 @@ def test_old_jobs_that_do_not_run_are_left_and_named(tmp_path: Path) -> None:
     done = migrated(tmp_path, old=OLD_GMAIL + faulty + lost)
     assert done.ids == ("gmail_legacy_Lead_Alert",)
     assert done.left == ("Faulty", "Lost")
+
+
+@pytest.mark.parametrize(
+    "pollers",
+    [
+        "pollers: {jobs: [  # ours\n  # none\n]}\n",
+        f"pollers:\n  jobs: [{job('blog').removeprefix('- ')},  # each minute\n  ]\n",
+        "# ours\n{}\n# nothing\n",
+    ],
+)
+def test_a_comment_that_would_get_lost_is_left_to_the_operator(tmp_path: Path, pollers: str) -> None:
+    with pytest.raises(ConfigError, match="it cannot be rewritten without losing a comment"):
+        migrated(tmp_path, pollers)
+
+
+def test_lines_end_as_they_did(tmp_path: Path) -> None:
+    path = folder(tmp_path, {OLD: OLD_GMAIL})
+    path.joinpath("pollers.yaml").write_bytes(COMMENTED.replace("\n", "\r\n").encode())
+    done = migration(path, ENV)
+    assert done is not None
+    write_text(done.file, done.after)
+    wanted = COMMENTED.replace("channels:", ENTRY + "channels:").replace("\n", "\r\n")
+    assert done.file.read_bytes().decode() == wanted
+
+
+def test_the_file_keeps_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pollers.yaml"
+    file.write_text("a: 1\n")
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
+    write_text(file, "a: 2\n")
+    assert given == [(file.stat().st_uid, file.stat().st_gid)]
+
+
+def test_what_a_crash_has_left_is_no_obstacle(tmp_path: Path) -> None:
+    tmp_path.joinpath(".pollers.yaml.draft").write_text("half of")
+    write_text(tmp_path / "pollers.yaml", "a: 2\n")
+    assert [file.name for file in tmp_path.iterdir()] == ["pollers.yaml"]

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from config_folders import ANA, ANA_YAML, FOLDER, KINDS, OLD_GMAIL, POLLERS, folder, read, told
+from config_folders import ANA, ANA_YAML, ENV, FOLDER, KINDS, OLD_GMAIL, POLLERS, folder, read, told
 
 from nexo_poller.config.binding import bind_jobs, check_reading
+from nexo_poller.config.crosscheck import check_accounts
 from nexo_poller.config.model import Config
-from nexo_poller.config.reading import load_config
+from nexo_poller.config.reading import Reading, load_config, read_config
+from nexo_poller.credentials import ConfiguredCredentials
+from nexo_poller.errors import CredentialsMissing
 from nexo_poller.schedule import Every
 
 OLD = "plugins/gmail-poller.yaml"
@@ -161,3 +164,53 @@ def test_a_folder_with_nothing_but_an_old_file_and_agents_works(tmp_path: Path) 
     config = load_config(tmp_path, {"KEY": "x"})
     assert config is not None
     assert [job.id for job in config.jobs] == ["gmail_legacy_Lead_Alert"]
+
+
+def without_agents(path: Path, text: str = OLD_GMAIL) -> Reading:
+    """A folder that has never heard of agents."""
+    folder(path, {OLD: text, "pollers.yaml": POLLERS.replace("agent: ana", "agent: somebody")})
+    for name in ("agents.yaml", "agents.d/ana.yaml", "plugins/google-auth.yaml"):
+        path.joinpath(name).unlink()
+    reading = read_config(path, ENV)
+    assert reading is not None
+    return reading
+
+
+async def test_without_any_agents_an_old_job_acts_for_its_account_and_its_siblings_run(tmp_path: Path) -> None:
+    reading = without_agents(tmp_path)
+    bound, rejected = bind_jobs(reading.config, KINDS)
+    assert ([job.spec.id for job in bound], rejected) == (["first", "gmail_legacy_Lead_Alert"], [])
+    assert [problem for problem in check_reading(reading, KINDS) if not problem.is_warning] == []
+    assert (await ConfiguredCredentials(reading.config).get("ana", "google"))["account_id"] == ANA
+    with pytest.raises(CredentialsMissing):
+        await ConfiguredCredentials(reading.config).get("somebody", "google")
+
+
+def test_without_any_agents_an_account_on_a_channel_is_told_to_be_bound(tmp_path: Path) -> None:
+    assert told(without_agents(tmp_path).config.warnings[1:], tmp_path) == [
+        (
+            f"{OLD}:9:27: the old job 'Lead Alert' names an account on channel 'whatsapp', to which no `agents:` binds its "
+            "agent (its messages go out by any; add 'whatsapp: <account>' to the credentials of agent 'ana')"
+        )
+    ]
+
+
+def test_paths_outside_accounts_are_those_of_the_only_account(tmp_path: Path) -> None:
+    paths = "  token_path: ana.json\n  client_id_path: client_id\n  client_secret_path: client_secret\n"
+    text = f"gmail_poller:\n{paths}  jobs:\n" + OLD_GMAIL.split("  jobs:\n")[1].replace(f"      account: {ANA}\n", "")
+    reading = without_agents(tmp_path, text)
+    assert [(account.agent_id, account.token_path.name) for account in reading.config.google_accounts] == [
+        ("default", "ana.json")
+    ]
+    assert [job.spec.agent for job in bind_jobs(reading.config, KINDS)[0][1:]] == ["default"]
+
+
+def test_accounts_of_a_file_that_is_not_enabled_or_of_agents_that_there_are_not_stop_nobody(tmp_path: Path) -> None:
+    (tmp_path / "off").mkdir()
+    (tmp_path / "lost").mkdir()
+    lost = OLD_GMAIL.replace(ANA, "lost").replace("agent_id: ana", "agent_id: nobody").replace("ana.json", "gone.json")
+    off = lost.replace("nobody", "bob").replace("interval_secs: 30", "enabled: false")
+    assert check_reading(read(tmp_path / "off", {OLD: off}), KINDS) == ()
+    reading = read(tmp_path / "lost", {OLD: lost})
+    assert check_accounts(reading.config) == ()
+    assert [job.id for job in bind_jobs(reading.config, KINDS)[1]] == ["gmail_legacy_Lead_Alert"]

@@ -10,7 +10,8 @@ from command import ROOT, nexo_poller
 
 from nexo_poller.builtins.gmail.config import OWN_FIELDS, GmailConfig
 from nexo_poller.builtins.gmail.tools import gmail_tools
-from nexo_poller.builtins.google_calendar import CalendarConfig, _fields
+from nexo_poller.builtins.google_calendar.config import CalendarConfig
+from nexo_poller.builtins.google_calendar.poller import _fields
 from nexo_poller.config.fields import fields_of
 from nexo_poller.google.accounts import GoogleAccounts
 

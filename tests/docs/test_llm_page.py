@@ -22,7 +22,9 @@ def test_the_configuration_is_sound(tmp_path: Path) -> None:
     (shown,) = blocks("yaml")
     tmp_path.joinpath("config", "secrets").mkdir(parents=True)
     tmp_path.joinpath("config", "pollers.yaml").write_text(shown)
-    tmp_path.joinpath("config", "secrets", "anthropic").write_text("sk-of-ana")
+    key = tmp_path.joinpath("config", "secrets", "anthropic")
+    key.touch(mode=0o600)
+    key.write_text("sk-of-ana")
     nexo_poller("check", "--strict", cwd=tmp_path, env={"GEMINI_API_KEY": "sk-of-ana"})
 
 

@@ -145,8 +145,10 @@ async def test_what_does_not_belong_to_the_login_is_turned_away_and_the_login_go
         async with httpx.AsyncClient(trust_env=False) as attacker:
             forged = await attacker.get(terminal.redirect_uri, params={"code": "4/stolen", "state": "guessed"})
             nameless = await attacker.get(terminal.redirect_uri, params={"code": "4/stolen"})
+            head = await attacker.head(terminal.redirect_uri)
             icon = await attacker.get(f"{terminal.redirect_uri}/favicon.ico")
-        assert (forged.status_code, nameless.status_code, icon.status_code) == (400, 400, 404)
+        statuses = [answer.status_code for answer in (forged, nameless, head, icon)]
+        assert statuses == [400, 400, 404, 404]
         assert "Logged in" in await terminal.browse()
         assert (await terminal.end())[0] == 0
 

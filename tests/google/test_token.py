@@ -62,6 +62,13 @@ def test_an_expiry_that_cannot_be_read_is_none(key: str, expiry: object) -> None
     assert token.is_good(NOON)
 
 
+@pytest.mark.parametrize("stranger", ["ya29.a\nb", "ya29.\x00", "ya29.\xe9"])
+def test_an_access_token_that_no_header_can_carry_is_none(stranger: str) -> None:
+    token = Token.from_text(json.dumps({"access_token": stranger, "refresh_token": "r"}))
+    assert token.access_token == ""
+    assert not token.is_good(NOON)
+
+
 def test_no_secret_is_in_a_repr() -> None:
     assert "old" not in repr(Token.from_text('{"access_token": "old", "refresh_token": "r"}'))
     assert "new" not in repr(ANSWER)

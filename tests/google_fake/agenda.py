@@ -15,7 +15,7 @@ NOT_WITH_A_SYNC_TOKEN: Final = (
     *("iCalUID", "orderBy", "privateExtendedProperty", "q", "sharedExtendedProperty"),
     *("timeMin", "timeMax", "updatedMin"),
 )
-OF_ONE_REQUEST: Final = ("pageToken", "maxResults", "syncToken")
+OF_ONE_REQUEST: Final = ("pageToken", "syncToken")  # "all other query parameters should be the same"
 STEPS: Final = {"DAILY": timedelta(days=1), "WEEKLY": timedelta(days=7)}
 Query = Mapping[str, Sequence[str]]
 

@@ -105,18 +105,6 @@ def problems(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any,
             yield f"Invalid value at '{where}' ({kind}), {value!r}"
 
 
-def _object_problems(
-    document: Mapping[str, Any], schema: Mapping[str, Any], value: Mapping[str, Any], where: str
-) -> Iterator[str]:
-    properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-    for name, inner in value.items():
-        known = properties.get(name, others)
-        if known is None:
-            yield f"Unknown name \"{name}\" at '{where}': Cannot find field."
-        else:
-            yield from problems(document, known, inner, f"{where}.{name}")
-
-
 def _string_problems(schema: Mapping[str, Any], value: str, where: str) -> Iterator[str]:
     if value not in schema.get("enum", [value]):
         yield f"Invalid value at '{where}', {value!r}: it is none of {schema['enum']}"

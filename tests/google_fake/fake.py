@@ -25,6 +25,7 @@ MODIFY: Final = "https://www.googleapis.com/auth/gmail.modify"
 CALENDAR: Final = "https://www.googleapis.com/auth/calendar.readonly"
 METADATA_ONLY: Final = "https://www.googleapis.com/auth/gmail.metadata"
 EVERYTHING: Final = frozenset({MODIFY, CALENDAR})
+LONG_EXPIRED: Final = "ya29.long-expired-token"
 SYSTEM_CLOCK: Final = SystemClock()
 Query = Mapping[str, Sequence[str]]
 
@@ -95,9 +96,8 @@ class GoogleFake:
 
     @property
     def secrets(self) -> list[str]:
-        """All tokens, codes and secrets there are, for those who look where they have got to."""
-        oauth = self.oauth
-        return [oauth.client_secret, oauth.client_id, *oauth.refresh_tokens, *oauth.access_tokens, *oauth.codes]
+        """All tokens, codes and secrets that there ever were, for those who look where they have got to."""
+        return [self.oauth.client_secret, self.oauth.client_id, LONG_EXPIRED, *self.oauth.issued]
 
     def calls_of(self, method: str) -> list[Call]:
         return [call for call in self.calls if call.method == method]
@@ -124,7 +124,7 @@ class GoogleFake:
                 json.dumps(
                     token
                     or {
-                        "access_token": "ya29.long-expired-token",
+                        "access_token": LONG_EXPIRED,
                         "refresh_token": account.refresh_token,
                         "expires_at": int(self.clock.now().timestamp()) - 1,
                         "token_type": "Bearer",

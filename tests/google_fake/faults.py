@@ -7,6 +7,7 @@ https://developers.google.com/workspace/calendar/api/guides/errors, RFC 6749, 5.
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from attrs import define, field, frozen
 from http_server import Response
@@ -65,7 +66,7 @@ class Fault:
     """The next `times` requests of `method` (an id such as `gmail.users.messages.get`, or `token`) go wrong.
 
     Only those with `target` in their path and query. `reason` is Google's: `rateLimitExceeded`, `backendError`, ...; of
-    the token endpoint it is OAuth's. `body` is sent in the place of Google's JSON; a 3xx leads to `location`.
+    the token endpoint it is OAuth's. `body` is sent in the place of Google's JSON. A `Location` tells what is echoed, too.
     """
 
     method: str
@@ -75,16 +76,20 @@ class Fault:
     target: str = ""
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes | None = None
+    message: str = "As the test wants it."
 
     def response(self, echo: str) -> Response:
         """What is sent."""
+        headers = dict(self.headers)
+        if echo and "Location" in headers:
+            headers["Location"] += f"?{urlencode({'echo': echo}, safe='/')}"
         if self.body is not None:
-            return Response(status=self.status, headers=self.headers, body=self.body + echo.encode())
+            return Response(status=self.status, headers=headers, body=self.body + echo.encode())
         if self.method == "token":
-            refusal = OAuthRefusal(status=self.status, error=self.reason, description="As the test wants it.")
+            refusal = OAuthRefusal(status=self.status, error=self.reason, description=self.message)
             answer = refusal.response(echo)
-            return Response(status=self.status, headers={**answer.headers, **self.headers}, body=answer.body)
-        planned = Refusal(status=self.status, reason=self.reason, message="As the test wants it.", headers=self.headers)
+            return Response(status=self.status, headers={**answer.headers, **headers}, body=answer.body)
+        planned = Refusal(status=self.status, reason=self.reason, message=self.message, headers=headers)
         return planned.response(echo)
 
 

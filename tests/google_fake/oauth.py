@@ -48,7 +48,7 @@ class OAuth:
 
     With `rotates`, a refresh gives a new refresh token and the old one is revoked. `consent` is what the user does with
     the page: an error such as `access_denied`, or "" to allow it; `consents_to` limits the scopes to these; `tampered`
-    replaces parameters of the redirect, to play an attacker.
+    replaces parameters of the redirect, to play an attacker. `issued` are all tokens and codes that there ever were.
     """
 
     now: Callable[[], datetime]
@@ -63,11 +63,13 @@ class OAuth:
     refresh_tokens: dict[str, Grant] = Factory(dict)
     access_tokens: dict[str, Grant] = Factory(dict)
     codes: dict[str, Code] = Factory(dict)
+    issued: list[str] = Factory(list)
     _numbers: Iterator[int] = field(factory=lambda: count(1))
 
     def granted(self, email: str, scopes: frozenset[str]) -> str:
         """A new refresh token."""
         token = f"1//refresh-{next(self._numbers):04}-of-{_digest(email)}"
+        self.issued.append(token)
         self.refresh_tokens[token] = Grant(email=email, scopes=scopes)
         return token
 
@@ -75,6 +77,7 @@ class OAuth:
         """A new access token, which lives for `lifetime`."""
         token = f"ya29.access-{next(self._numbers):04}-of-{_digest(grant.email)}"
         expires_at = self.now() + self.lifetime
+        self.issued.append(token)
         self.access_tokens[token] = Grant(email=grant.email, scopes=grant.scopes, expires_at=expires_at)
         return token
 
@@ -118,6 +121,7 @@ class OAuth:
         asked = frozenset(query["scope"].split())
         scopes = asked if self.consents_to is None else asked & self.consents_to
         code = f"4/code-{next(self._numbers):04}"
+        self.issued.append(code)
         self.codes[code] = Code(
             grant=Grant(email=self.user, scopes=scopes),
             redirect_uri=query["redirect_uri"],

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
+import trio
 from attrs import define, evolve, field
-from llm_fake import llm_fake
+from http_server import Request, Response
+from llm_fake import llm_fake, said
 from parrot import Parrot
 
 from nexo_poller.clock import SystemClock
@@ -85,3 +87,29 @@ async def test_leaving_closes_every_wire() -> None:
                 await providers.invoke(evolve(ASK, provider=name))
             wires = [opened._wire for opened in providers._opened.values()]
     assert [wire._client.is_closed() for wire in wires] == [True, True]  # type: ignore[union-attr]  # both were opened
+
+
+async def test_a_replaced_provider_is_closed_when_its_answers_have_come() -> None:
+    asked, replaced = trio.Event(), trio.Event()
+
+    async def late(_: Request) -> Response:
+        asked.set()
+        await replaced.wait()
+        return said("openai_compat", "Late.")
+
+    async with llm_fake() as fake:
+        fake.next_answers = [late]
+        old = fake.settings("openai_compat", api_key="sk-old")
+        new = evolve(old, api_key="sk-new")
+        async with open_providers({"fake": old}, {}, SystemClock(), Bill()) as providers:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(providers.invoke, ASK)
+                await asked.wait()
+                providers.settings = {"fake": new}
+                await providers.invoke(ASK)
+                assert [*providers._opened] == [old, new], "somebody waits for it"
+                wire = providers._opened[old]._wire
+                replaced.set()
+            await providers.invoke(ASK)
+            assert [*providers._opened] == [new]
+            assert wire._client.is_closed()  # type: ignore[union-attr]  # it was opened

@@ -167,6 +167,7 @@ async def test_a_wait_that_the_server_asks_for_is_told(flavor: ApiFlavor) -> Non
     [
         answered(200, "<html>Welcome to the Wi-Fi of our hotel</html>"),
         answered(200, {"choices": []}),
+        answered(200, {"model": "small", "choices": [{"message": {"content": None, "refusal": 5}}]}),
         answered(200, {"choices": None, "base_resp": {"status_code": 1004, "status_msg": "login fail"}}),
         answered(200, {"error": {"code": 502, "message": "upstream is away"}}),
         answered(200, []),

@@ -144,6 +144,19 @@ async def test_what_is_secret_in_the_new_configuration_is_masked_from_then_on(
     assert running.runner.mask("a hunter2hunter2") == "a ***"
 
 
+async def test_warnings_of_the_new_configuration_are_told_once(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = (Problem(what=what, is_warning=True) for what in ("an old job runs", "another old job runs"))
+    async with daemon(tmp_path) as running:
+        for warnings in ((old,), (old, new)):
+            await running.runner.reload(config(running, job(), warnings=warnings))
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "an old job runs",
+        "another old job runs",
+    ]
+
+
 async def test_a_running_tick_is_cancelled_and_gone_before_its_successor_starts(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from attrs import Factory, frozen
 
 from nexo_poller.builtins.gmail.extract import pattern_problems
-from nexo_poller.builtins.gmail.mail import Mail
+from nexo_poller.builtins.gmail.mail import Mail, in_lower_case
 from nexo_poller.errors import Problem
 from nexo_poller.poller import Deliver
 from nexo_poller.template import render
@@ -49,12 +49,12 @@ class GmailConfig:
     @property
     def search(self) -> str:
         """The whole query."""
-        return f"{self.query} newer_than:{self.newer_than}" if self.newer_than else self.query
+        return f"({self.query}) newer_than:{self.newer_than}" if self.newer_than else self.query
 
     def allows(self, mail: Mail) -> bool:
         """Whether who wrote the mail may."""
         domain = mail.address[mail.address.rfind("@") :]
-        allowed = {entry.lower() for entry in self.sender_allowlist}
+        allowed = set(map(in_lower_case, self.sender_allowlist))
         return not allowed or (bool(mail.address) and not allowed.isdisjoint({mail.address, domain}))
 
     def text(self, mail: Mail, extracted: Mapping[str, str]) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from nexo_poller.builtins.html import text_of_html
+from nexo_poller.template import without_unwanted
 
 LONGEST_TEXT: Final = 100_000  # characters that are looked at
 LONGEST_DATA: Final = 8 * LONGEST_TEXT  # of base64: more bytes than so many characters take; a multiple of four
@@ -24,7 +25,8 @@ LONGEST_HEADER: Final = 2_000
 DEEPEST: Final = 50  # parts within parts
 ASIDE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')  # RFC 5322: a quoted string, a comment
 ONE_ADDRESS: Final = r"[^\s@<>()\[\]:;,\\\"]+@[^\s@<>()\[\]:;,\\\"]+"
-ADDRESS: Final = re.compile(rf"[^<>]*<(?P<within>{ONE_ADDRESS})>|(?P<bare>{ONE_ADDRESS})")
+ONE_NAME: Final = r"(?:[^<>@]*|[^<>,;:]*)"  # with both, it would be a list of senders, and this the last of them
+ADDRESS: Final = re.compile(rf"{ONE_NAME}<(?P<within>{ONE_ADDRESS})>|(?P<bare>{ONE_ADDRESS})")
 SHIFTED: Final = (b"\x1b", b"\x00")  # bytes of charsets that look like ASCII, and are not
 # Python's codecs that are no charsets of mails. ⚗ That of punycode takes half a minute for the longest text.
 NO_CHARSETS: Final = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape"})
@@ -68,7 +70,7 @@ def decoded(header: str) -> str:
         text = str(make_header(decode_header(header)))
     except (HeaderParseError, LookupError, ValueError):
         text = header
-    return " ".join((text if text.strip() else header).split())
+    return " ".join(without_unwanted(text if text.strip() else header).split())
 
 
 def address_in(header: str) -> str:
@@ -82,7 +84,12 @@ def address_in(header: str) -> str:
     if len(header) > LONGEST_HEADER or any(mark in bare for mark in '"()'):
         return ""
     found = ADDRESS.fullmatch(bare)
-    return (found["within"] or found["bare"]).lower() if found else ""
+    return in_lower_case(found["within"] or found["bare"]) if found else ""
+
+
+def in_lower_case(address: str) -> str:
+    """The address with its ASCII letters in lower case. ⚗ `str.lower` makes a k of the Kelvin sign, another's address."""
+    return address.encode("utf-8", "replace").lower().decode()
 
 
 def _text(payload: Mapping[str, Any]) -> str:

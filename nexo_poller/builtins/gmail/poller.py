@@ -1,7 +1,7 @@
 """The ticks of kind `gmail`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
@@ -21,6 +21,7 @@ from nexo_poller.google.answers import GoogleBusy, GoogleRefused
 from nexo_poller.poller import OutboundDelivery, PollContext, Poller, TickAck, TickMetrics
 from nexo_poller.tool import Tool
 
+EVERY_MAIL: Final = "in:anywhere"
 GONE: Final = 404
 OF_THE_ACCOUNT: Final = (401, 403)
 LONGEST_LOOK_SECS: Final = 60  # then a tick leaves the rest to the next, rather than be cut and have done nothing
@@ -42,12 +43,6 @@ class Looked:
     def sent(self) -> Mapping[str, str]:
         """The messages that there are."""
         return {mail_id: text for mail_id, text in self.texts.items() if text is not None}
-
-    def check(self) -> None:
-        """Raise `TransientError` if Gmail gave no mail at all: then it is not the mails' fault."""
-        for failure in self.failures.values():
-            if not self.texts and isinstance(failure.__cause__, TransientError):
-                raise failure.__cause__
 
 
 @define(eq=False)
@@ -94,7 +89,8 @@ class GmailPoller(Poller[GmailConfig]):
         if len(listed) == MOST_LISTED:
             await ctx.host.log("warning", f"more than {MOST_LISTED:,} mails match; the oldest are not looked at")
         looked = await _looked_at(gmail, cursor.new(listed)[: ctx.config.max_per_tick], ctx.config)
-        looked.check()
+        if not looked.texts:
+            await _check_gmail(gmail, looked.failures)
         deliver = [_message(text, n, ctx) for n, text in enumerate(looked.sent.values())]
         done = [*looked.texts]
         for mail_id, failure in looked.failures.items():
@@ -138,6 +134,18 @@ async def _looked_at(gmail: Gmail, mail_ids: Sequence[str], config: GmailConfig)
         if trio.current_time() >= until:
             break
     return looked
+
+
+async def _check_gmail(gmail: Gmail, failures: Mapping[str, MailBroken]) -> None:
+    """Raise `TransientError` if Gmail gives nothing of any other mail either: then it is not the fault of these."""
+    causes = [failure.__cause__ for failure in failures.values() if isinstance(failure.__cause__, TransientError)]
+    if not causes:
+        return
+    others = [other for other in await gmail.search(EVERY_MAIL, len(failures) + 1) if other not in failures]
+    if not others:
+        raise causes[0]
+    with suppress(GoogleRefused):  # an answer too
+        await gmail.summary(others[0])
 
 
 async def _text_about(gmail: Gmail, mail_id: str, config: GmailConfig) -> str | None:

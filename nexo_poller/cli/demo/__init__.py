@@ -35,7 +35,10 @@ def command(context: click.Context, seconds: float, as_json: bool, daemon: Seque
     """
     from rich.console import Console
 
-    summary = run(run_demo, daemon or DAEMON, seconds, Console(quiet=as_json))
+    from nexo_poller.cli.printing import colours
+
+    console = Console(quiet=as_json, color_system=colours())
+    summary = run(run_demo, daemon or DAEMON, seconds, console)
     if as_json:
         click.echo(json.dumps(summary.as_json()))
     context.exit(0 if summary.is_clean else 1)

@@ -1,103 +1,29 @@
-"""The kind `google_calendar`: what has changed in a calendar, by the incremental synchronisation of Calendar v3.
+"""The ticks of kind `google_calendar`."""
 
-The protocol: https://developers.google.com/workspace/calendar/api/guides/sync. The first tick follows every page to a
-sync token and sends nothing: that is the state against which differences are told. A series of events is told as one,
-and an instance of it when it is changed by itself; expanded, a new daily meeting would be hundreds of messages.
-"""
-
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote
 
-from attrs import define, frozen
+from attrs import define
 
 from nexo_poller.builtins.cursor import CursorUnreadable, address_of
+from nexo_poller.builtins.google_calendar.config import CalendarConfig
+from nexo_poller.builtins.google_calendar.cursor import KIND, CalendarCursor
 from nexo_poller.clock import Clock
-from nexo_poller.errors import ConfigError, PermanentError, Problem
+from nexo_poller.errors import ConfigError, PermanentError
 from nexo_poller.google.accounts import GoogleAccounts
 from nexo_poller.google.answers import GoogleRefused
-from nexo_poller.google.client import GoogleClient
-from nexo_poller.poller import Deliver, OutboundDelivery, PollContext, Poller, TickAck, TickMetrics
+from nexo_poller.google.client import GoogleClient, Params
+from nexo_poller.poller import OutboundDelivery, PollContext, Poller, TickAck, TickMetrics
 from nexo_poller.template import render
 
-KIND: Final = "google_calendar"
-VERSION: Final = 1
 PAGE_SIZE: Final = 250
-LARGEST_PAGE: Final = 2500
 SOON: Final = timedelta(seconds=1)
+UNREADABLE: Final = 400
 GONE: Final = 410
-
-
-@frozen(kw_only=True)
-class CalendarConfig:
-    """The keys of kind `google_calendar`. Template fields: summary, start, end, location, status, organizer, html_link, id.
-
-    `on_expired` says what happens when Google no longer knows from where to tell differences: `pause` the job, or
-    `reset`, which takes the present as the new beginning and sends nothing of what happened in between.
-    """
-
-    allow_private_networks: ClassVar[bool] = (
-        True  # the addresses of Google's APIs are the operator's, not the job's (O1)
-    )
-
-    deliver: Deliver
-    calendar_id: str = "primary"
-    skip_cancelled: bool = True
-    message_template: str = "📅 {summary} — {start}\n{html_link}"
-    on_expired: Literal["pause", "reset"] = "pause"
-
-    def problems(self) -> Iterator[Problem]:
-        """What is wrong with these keys."""
-        for key, text in (
-            (("calendar_id",), self.calendar_id),
-            (("message_template",), self.message_template),
-            (("deliver", "channel"), self.deliver.channel),
-            (("deliver", "to"), self.deliver.to),
-        ):
-            if not text.strip():
-                yield Problem(key=key, what=f"{'.'.join(key)} is blank", remedy="write something, or leave it out")
-
-
-@frozen(kw_only=True)
-class CalendarCursor:
-    """Up to where the calendar behind `address` was told.
-
-    That is all before `sync_token`, and, of what has changed since, the pages before `page_token`.
-    """
-
-    address: str
-    sync_token: str
-    page_token: str | None = None
-
-    def to_bytes(self) -> bytes:
-        """Compact JSON, marked with the kind and a version."""
-        saved = {
-            "kind": KIND,
-            "v": VERSION,
-            "address": self.address,
-            "sync_token": self.sync_token,
-            "page_token": self.page_token,
-        }
-        return json.dumps(saved, separators=(",", ":")).encode()
-
-    @classmethod
-    def from_bytes(cls, cursor: bytes) -> "CalendarCursor":
-        """The reverse of `to_bytes`; raises `CursorUnreadable` for anything else."""
-        try:
-            saved = json.loads(cursor)
-            if (saved["kind"], saved["v"]) != (KIND, VERSION):
-                raise CursorUnreadable(KIND, cursor)
-            page_token = saved["page_token"]
-            return cls(
-                address=str(saved["address"]),
-                sync_token=str(saved["sync_token"]),
-                page_token=None if page_token is None else str(page_token),
-            )
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            raise CursorUnreadable(KIND, cursor) from error
+Ctx = PollContext[CalendarConfig]
 
 
 @define(eq=False)
@@ -129,7 +55,7 @@ class CalendarPoller(Poller[CalendarConfig]):
         self._google.follow(clock)
         yield
 
-    async def tick(self, ctx: PollContext[CalendarConfig]) -> TickAck:
+    async def tick(self, ctx: Ctx) -> TickAck:
         """Tell what has changed since the last tick; on the first one, only look."""
         client = self._google.client(await ctx.host.credentials_get("google"), ctx.http)
         cursor = None if ctx.cursor is None else CalendarCursor.from_bytes(ctx.cursor)
@@ -138,13 +64,14 @@ class CalendarPoller(Poller[CalendarConfig]):
         try:
             return await _difference(client, ctx.config, cursor)
         except GoogleRefused as error:
-            if error.status != GONE:
+            has_expired = error.status == GONE or (error.status == UNREADABLE and cursor.page_token)
+            if not has_expired:
                 raise
             if ctx.config.on_expired == "reset":
                 await ctx.host.log("warning", "the sync token has expired: changes since the last tick are not told")
                 return await _beginning(client, ctx.config)
             raise PermanentError(
-                "Google no longer knows what has changed since the last tick (410); "
+                f"Google no longer knows what has changed since the last tick ({error.status}); "
                 f"`nexo-poller reset {ctx.job_id} --yes` begins anew, from now on"
             ) from error
 
@@ -153,7 +80,7 @@ async def _beginning(client: GoogleClient, config: CalendarConfig) -> TickAck:
     """All pages to the sync token at their end; nothing is sent."""
     page_token, seen = None, 0
     while True:
-        page = await _page(client, config, {"maxResults": LARGEST_PAGE, **_at(page_token)})
+        page = await _page(client, config, _at(page_token))
         seen += len(_items(page))
         page_token = page.get("nextPageToken")
         if page_token is None:
@@ -163,8 +90,7 @@ async def _beginning(client: GoogleClient, config: CalendarConfig) -> TickAck:
 
 async def _difference(client: GoogleClient, config: CalendarConfig, cursor: CalendarCursor) -> TickAck:
     """The next page of what has changed. Where there are more, the next tick comes soon, and goes on from there."""
-    place = {"syncToken": cursor.sync_token, **_at(cursor.page_token)}
-    page = await _page(client, config, {"maxResults": PAGE_SIZE, **place})
+    page = await _page(client, config, {"syncToken": cursor.sync_token, **_at(cursor.page_token)})
     items = _items(page)
     told = [item for item in items if not (config.skip_cancelled and item.get("status") == "cancelled")]
     deliver = [
@@ -189,7 +115,9 @@ async def _difference(client: GoogleClient, config: CalendarConfig, cursor: Cale
     )
 
 
-async def _page(client: GoogleClient, config: CalendarConfig, params: Mapping[str, str | int]) -> Mapping[str, Any]:
+async def _page(client: GoogleClient, config: CalendarConfig, place: Mapping[str, str]) -> Mapping[str, Any]:
+    # of all parameters, only the tokens may change between the first synchronisation and the later ones
+    params: Params = {"maxResults": PAGE_SIZE, **place}
     calendar = quote(config.calendar_id, safe="")
     return await client.get_json(f"{client.endpoints.calendar_url}/calendars/{calendar}/events", params)
 
