@@ -15,6 +15,7 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from math import isfinite
 from typing import Any, Final
 
 from attrs import Factory, frozen
@@ -192,14 +193,18 @@ def reply_result(id: object, result: object) -> bytes:  # noqa: A002 - the membe
 
 
 def reply_error(id: object, error: Exception) -> bytes:  # noqa: A002 - the member's name
-    """The reply to a call that failed, with its newline. Of what ends a tick, give what `classify` makes of it."""
+    """The reply to a call that failed, with its newline. Of what ends a tick, give what `classify` makes of it.
+
+    Where `id` is none that a call can have, the reply's is null, as JSON-RPC has it (section 5).
+    """
     data: dict[str, Any] | None = None
     if isinstance(error, TransientError) and error.retry_after is not None:
         data = {"retry_after_secs": error.retry_after.total_seconds()}
     elif isinstance(error, CredentialsMissing):
         data = {"channel": error.channel, "agent": error.agent}
     member = _without_nulls({"code": int(code_of(error)), "message": describe(error), "data": data})
-    return _line({"jsonrpc": "2.0", "id": id, "error": member})
+    is_id = isinstance(id, str | int) or (isinstance(id, float) and isfinite(id))  # Python reads 1e999 as infinity
+    return _line({"jsonrpc": "2.0", "id": id if is_id else None, "error": member})
 
 
 def message_of(line: bytes) -> Mapping[str, Any]:

@@ -95,6 +95,14 @@ async def test_what_is_no_reply_is_passed_over(tmp_path: Path, script: str) -> N
         assert await running.error("next") == "None"
 
 
+@pytest.mark.parametrize("call_id", ["1e999", "[" * 400 + "]" * 400, "{}"])
+async def test_a_call_by_an_id_that_none_can_have_is_answered_and_harms_nobody(tmp_path: Path, call_id: str) -> None:
+    ask = f"""raw(b'{{"method": "log", "id": {call_id}}}\\n'); error = hear(); reply() if error["id"] is None else 1 / 0"""
+    async with acting(tmp_path, act(ask), act(id="next")) as running:
+        assert await running.error() == "None"
+        assert await running.error("next") == "None"
+
+
 async def test_a_reply_to_an_old_id_is_not_that_of_the_tick(tmp_path: Path) -> None:
     first, second = "open('old', 'w').write(str(call)); reply()", "say(id=int(open('old').read()), result=7); reply()"
     async with acting(tmp_path, act(first), act(second, id="next")) as running:

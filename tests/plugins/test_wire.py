@@ -414,3 +414,8 @@ def test_a_request_is_a_value() -> None:
         now="2026-04-26T15:00:00Z",
         interval_hint_secs=90,
     )
+
+
+@pytest.mark.parametrize("call_id", [float("inf"), [[]], {}, b"bytes"])
+def test_an_error_can_be_told_whatever_was_given_as_the_id(call_id: object) -> None:
+    assert message_of(reply_error(call_id, TransientError("later")))["id"] is None
