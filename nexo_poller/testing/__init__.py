@@ -1,5 +1,66 @@
-"""What tests of pollers, and of this library, stand on."""
+"""What tests of pollers, and of this library, stand on: `docs/testing.md` shows how.
 
-from nexo_poller.testing.clock import VirtualClock
+names here are for type annotations, and for saying in one line how a server behaves.
+"""
 
-__all__ = ["VirtualClock"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from nexo_poller.testing.answers import answer, broken, cut_off, etagged, in_turn, late, rate_limited
+    from nexo_poller.testing.clock import VirtualClock
+    from nexo_poller.testing.credentials import FakeCredentials
+    from nexo_poller.testing.harness import Harness
+    from nexo_poller.testing.host import Logged, RecordingHost
+    from nexo_poller.testing.llm import FakeLlm
+    from nexo_poller.testing.result import TickResult
+    from nexo_poller.testing.routes import Handler, NoRoute, Routes
+
+__all__ = [
+    "FakeCredentials",
+    "FakeLlm",
+    "Handler",
+    "Harness",
+    "Logged",
+    "NoRoute",
+    "RecordingHost",
+    "Routes",
+    "TickResult",
+    "VirtualClock",
+    "answer",
+    "broken",
+    "cut_off",
+    "etagged",
+    "in_turn",
+    "late",
+    "rate_limited",
+]
+
+# pytest loads the plugin beside this in every run, also where no poller is tested: it waits for none of them
+_HOMES: Final = {
+    "FakeCredentials": "nexo_poller.testing.credentials",
+    "FakeLlm": "nexo_poller.testing.llm",
+    "Handler": "nexo_poller.testing.routes",
+    "Harness": "nexo_poller.testing.harness",
+    "Logged": "nexo_poller.testing.host",
+    "NoRoute": "nexo_poller.testing.routes",
+    "RecordingHost": "nexo_poller.testing.host",
+    "Routes": "nexo_poller.testing.routes",
+    "TickResult": "nexo_poller.testing.result",
+    "VirtualClock": "nexo_poller.testing.clock",
+    "answer": "nexo_poller.testing.answers",
+    "broken": "nexo_poller.testing.answers",
+    "cut_off": "nexo_poller.testing.answers",
+    "etagged": "nexo_poller.testing.answers",
+    "in_turn": "nexo_poller.testing.answers",
+    "late": "nexo_poller.testing.answers",
+    "rate_limited": "nexo_poller.testing.answers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of this package's, brought along when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

@@ -1,0 +1,45 @@
+"""A language model that says what a test wants it to say."""
+
+from collections import deque
+
+import trio
+from attrs import Factory, define
+
+from nexo_poller.errors import PermanentError
+from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
+
+MODEL_ID = "fake-model"
+
+
+@define(eq=False)
+class FakeLlm:
+    """Gives the replies of `reply` and `fail` in their order, and keeps the `requests`.
+
+    Asked once more than that it raises `PermanentError`: a test decides everything that a model says.
+    """
+
+    requests: list[LlmInvokeRequest] = Factory(list)
+    _script: deque[LlmInvokeResponse | Exception] = Factory(deque)
+
+    def reply(self, content: str, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
+        """Answer the next request that has no answer yet with `content`."""
+        usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        self._script.append(LlmInvokeResponse(content=content, model_id=MODEL_ID, usage=usage))
+
+    def fail(self, error: Exception) -> None:
+        """Raise `error` at the next request that has no answer yet: a `TransientError`, say."""
+        self._script.append(error)
+
+    async def invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
+        """See `LlmProvider`."""
+        await trio.lowlevel.checkpoint()
+        self.requests.append(request)
+        if not self._script:
+            raise PermanentError(
+                f"the model was asked {len(self.requests)} times, and the test has {len(self.requests) - 1} replies "
+                '(add one with `harness.llm.reply("…")`)'
+            )
+        answer = self._script.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

@@ -1,0 +1,51 @@
+"""What one tick came to."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from attrs import Factory, frozen
+
+from nexo_poller.errors import HostHeld, PermanentError, TransientError
+from nexo_poller.poller import OutboundDelivery, TickAck
+from nexo_poller.testing.host import Logged
+
+TickFailure = TransientError | PermanentError | HostHeld
+
+
+@frozen(kw_only=True)
+class TickResult:
+    """A tick that has run, as a runner would have seen it.
+
+    Either `ack` is what it returned, or `error` what the runner makes of what it raised: a `TransientError` to back off,
+    a `PermanentError` to pause the job, whose `__cause__` is the exception itself where it was another one. A tick that failed
+    sends nothing, so that `deliveries` and `published`, pairs of topic and payload, are empty then, and `next_cursor` is
+    the `cursor` that it began with.
+
+    `logs` and `metrics` (see `RecordingHost`) are kept either way. `duration` is in virtual time.
+    """
+
+    kind: str
+    at: datetime
+    duration: timedelta
+    cursor: bytes | None
+    ack: TickAck | None = None
+    error: TickFailure | None = None
+    published: tuple[tuple[str, bytes], ...] = ()
+    logs: tuple[Logged, ...] = ()
+    metrics: Mapping[str, int] = Factory(dict)
+
+    @property
+    def deliveries(self) -> tuple[OutboundDelivery, ...]:
+        """The messages for people, in order."""
+        return tuple(self.ack.deliver) if self.ack else ()
+
+    @property
+    def texts(self) -> list[str]:
+        """The text of every delivery: its payload, or the payload's `text`."""
+        payloads = [delivery.payload for delivery in self.deliveries]
+        return [str(payload.get("text", payload) if isinstance(payload, Mapping) else payload) for payload in payloads]
+
+    @property
+    def next_cursor(self) -> bytes | None:
+        """The cursor that the next tick begins with."""
+        return self.ack.next_cursor if self.ack and self.ack.next_cursor is not None else self.cursor
