@@ -1,17 +1,18 @@
 """A daemon that watches a mailbox at the Google that `NEXO_POLLER_GOOGLE_URL` names.
 
-It can be told to stop for good at the points of `numbers_daemon`, waiting to be killed.
+It can be told to stop for good at the points of `nexo_poller.testing.traps`, waiting to be killed.
 """
 
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from numbers_daemon import DELIVER, Trap, TrappedBroker, TrappedStore
+from numbers_daemon import DELIVER, trap_of
 from serving import arguments, serve
 
 from nexo_poller import Config, Every, JobSpec, PollerRunner, Settings
 from nexo_poller.config.model import GoogleAccount
+from nexo_poller.testing.traps import TrappedBroker, TrappedStore
 
 
 def config(told: Any) -> Config:
@@ -37,7 +38,7 @@ def config(told: Any) -> Config:
 
 def main() -> None:
     told = arguments()
-    trap = Trap(told.get("point", ""), told.get("passes", 0))
+    trap = trap_of(told)
     store, broker = TrappedStore(Path(told["db"]), trap), TrappedBroker(trap)
     serve(PollerRunner(config(told), store=store, broker=broker))
 

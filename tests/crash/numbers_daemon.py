@@ -1,21 +1,14 @@
 """A daemon that polls the numbered source: the job `numbers` with a poller of its own, `orders` as `webhook_poll`.
 
-It can be told to stop for good, waiting to be killed, when it comes by a `point` for the n-th time:
-
-    committing  in the commit's transaction, between the cursor and the messages
-    saved       after the commit's transaction, before the runner hears of it
-    publishing  before the broker is asked to publish
-    published   when the broker has accepted, before the delete
-    deleting    in the delete's transaction
+It can be told to stop for good, waiting to be killed, when it comes by a `point` of `nexo_poller.testing.traps` for the
+n-th time.
 """
 
-import threading
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import trio
-from attrs import define, frozen
+from attrs import frozen
 from serving import arguments, say, serve
 
 from nexo_poller import (
@@ -23,21 +16,17 @@ from nexo_poller import (
     Deliver,
     Every,
     JobSpec,
-    LocalBroker,
-    Message,
     OutboundDelivery,
     PollContext,
     Poller,
     PollerRunner,
     Settings,
-    SqliteStore,
     TickAck,
 )
 from nexo_poller.runner import job, relay
-from nexo_poller.store import Claim, Commit
+from nexo_poller.testing.traps import Trap, TrappedBroker, TrappedStore
 
 DELIVER = {"channel": "telegram", "to": "42"}
-STATEMENTS = {"INSERT INTO poll_outbox": "committing", "DELETE FROM poll_outbox": "deleting"}
 
 
 @frozen
@@ -64,60 +53,9 @@ class NumbersPoller(Poller[NumbersConfig]):
         )
 
 
-@define(eq=False)
-class Trap:
-    """Says `at <point>` when `point` is passed once more than `passes` times."""
-
-    point: str
-    passes: int
-
-    def springs(self, point: str) -> bool:
-        if point != self.point:
-            return False
-        self.passes -= 1
-        if self.passes >= 0:
-            return False
-        say(f"at {point}")
-        return True
-
-
-class TrappedStore(SqliteStore):
-    """A store whose statements and commits may be the last."""
-
-    def __init__(self, path: Path, trap: Trap) -> None:
-        super().__init__(path)
-        self.trap = trap
-
-    async def __aenter__(self) -> Self:
-        await super().__aenter__()
-        self._writer.exec_trace = self._stop_before
-        return self
-
-    def _stop_before(self, _cursor: object, sql: str, _bindings: object) -> bool:
-        for beginning, point in STATEMENTS.items():
-            if sql.strip().startswith(beginning) and self.trap.springs(point):
-                threading.Event().wait()
-        return True
-
-    async def commit(self, claim: Claim, commit: Commit, **options: Any) -> None:
-        await super().commit(claim, commit, **options)
-        if commit.outgoing and self.trap.springs("saved"):
-            await trio.sleep_forever()
-
-
-class TrappedBroker(LocalBroker):
-    """A broker whose publishing may be the last thing that happens."""
-
-    def __init__(self, trap: Trap) -> None:
-        super().__init__()
-        self.trap = trap
-
-    async def publish(self, message: Message) -> None:
-        if self.trap.springs("publishing"):
-            await trio.sleep_forever()
-        await super().publish(message)
-        if self.trap.springs("published"):
-            await trio.sleep_forever()
+def trap_of(told: Any) -> Trap:
+    """Says `at <point>` where it springs."""
+    return Trap(told.get("point", ""), told.get("passes", 0), lambda point: say(f"at {point}"))
 
 
 def config(told: Any) -> Config:
@@ -150,7 +88,7 @@ def main() -> None:
     told = arguments()
     if "lease_secs" in told:  # shorter than L4 lets it be, for a test that has to wait for its end
         vars(job)["SHORTEST_LEASE"] = vars(relay)["TTL"] = timedelta(seconds=told["lease_secs"])
-    trap = Trap(told.get("point", ""), told.get("passes", 0))
+    trap = trap_of(told)
     store, broker = TrappedStore(Path(told["db"]), trap), TrappedBroker(trap)
     serve(PollerRunner(config(told), store=store, broker=broker).register(NumbersPoller()))
 

@@ -1,6 +1,6 @@
 """A daemon that sends numbers to JetStream, one job of a poller that needs nobody else.
 
-It can be told to stop for good, waiting to be killed, at the points of `numbers_daemon`; there `published` means that
+It can be told to stop for good, waiting to be killed, at the points of `nexo_poller.testing.traps`; there `published` means that
 JetStream's acknowledgement has been received.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 from attrs import frozen
-from numbers_daemon import Trap, TrappedStore
+from numbers_daemon import trap_of
 from serving import arguments, serve
 
 from nexo_poller import (
@@ -27,6 +27,7 @@ from nexo_poller import (
 )
 from nexo_poller.broker.nats.broker import NatsBroker
 from nexo_poller.config.model import BrokerSettings
+from nexo_poller.testing.traps import Trap, TrappedStore
 
 
 @frozen
@@ -55,11 +56,9 @@ def spring_at(trap: Trap) -> None:
     publish = NatsBroker.publish
 
     async def trapped(self: NatsBroker, message: Message) -> None:
-        if trap.springs("publishing"):
-            await trio.sleep_forever()
+        await trap.passes_by("publishing")
         await publish(self, message)
-        if trap.springs("published"):
-            await trio.sleep_forever()
+        await trap.passes_by("published")
 
     setattr(NatsBroker, "publish", trapped)  # noqa: B010 - mypy has no word for it
 
@@ -77,7 +76,7 @@ def config(told: Any) -> Config:
 
 def main() -> None:
     told = arguments()
-    trap = Trap(told.get("point", ""), told.get("passes", 0))
+    trap = trap_of(told)
     spring_at(trap)
     serve(PollerRunner(config(told), store=TrappedStore(Path(told["db"]), trap)).register(Counter()))
 
