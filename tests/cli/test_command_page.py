@@ -1,4 +1,4 @@
-"""docs/command.md: its commands run, in its order, and it leaves none out."""
+"""docs/howto/command.md: its commands run, in its order, and it leaves none out."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from operating import operated
 from nexo_poller.cli import ON_A_DAEMON
 from nexo_poller.cli.completion import SHELLS
 
-PAGE = ROOT.joinpath("docs", "command.md").read_text()
+PAGE = ROOT.joinpath("docs", "howto", "command.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 LINES = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
 ENDLESS = "nexo-poller tail"  # tests/cli/test_tail.py

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 from command import ROOT, nexo_poller
+from following import follow
 from http_server import Response, Server, http_server
 from operating import Operated, operated
 
@@ -121,3 +123,12 @@ async def test_tools_shows_theirs_among_the_others(tmp_path: Path) -> None:
 
 def test_the_configuration_beside_them_is_sound() -> None:
     nexo_poller("check", "--strict", cwd=PLUGINS)
+
+
+async def test_the_page_can_be_followed_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    shutil.copytree(PLUGINS, folder)
+    config = folder / "config" / "pollers.yaml"
+    config.write_text(config.read_text().replace("https://registry.npmjs.org", "http://127.0.0.1:9"))
+    socket = {"nexo-poller serve": "nexo-poller serve --admin unix:admin.sock"}
+    await follow("examples/plugins/README.md", folder, swap=socket)

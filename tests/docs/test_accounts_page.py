@@ -1,4 +1,4 @@
-"""docs/accounts.md: what it shows is sound, and its tables have every key."""
+"""docs/howto/accounts.md: what it shows is sound, and its tables have every key."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from nexo_poller.config.crosscheck import check_accounts
 from nexo_poller.config.fields import fields_of
 from nexo_poller.config.reading import load_config
 
-PAGE: Final = ROOT.joinpath("docs", "accounts.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "howto", "accounts.md").read_text()
 OF_OTHER_PROGRAMS: Final = {
     *("group_id", "auth", "embedding_model", "safety_settings", "factory_type", "api_key_secret_id"),
 }

@@ -1,4 +1,4 @@
-"""docs/admin.md: its requests go well, its tables have all there is, and its limits are the ones that hold."""
+"""docs/reference/admin.md: its requests go well, its tables have all there is, and its limits are the ones that hold."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from nexo_poller.admin import connection, events, http_1, incoming, limits, serv
 from nexo_poller.admin.table import ROUTES
 from nexo_poller.runner.events import EventKind
 
-PAGE: Final = ROOT.joinpath("docs", "admin.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "reference", "admin.md").read_text()
 BLOCKS: Final = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 REQUESTS, WITH_TOKEN, ON_SOCKET, FOLLOWING = [block.splitlines() for language, block in BLOCKS if language == "sh"]
 [SECTION] = [YAML(typ="safe").load(block)["admin"] for language, block in BLOCKS if language == "yaml"]
@@ -149,4 +149,4 @@ def test_the_limits_are_the_ones_that_hold() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", PAGE):
-        assert ROOT.joinpath("docs", target).exists(), target
+        assert ROOT.joinpath("docs", "reference", target).exists(), target

@@ -17,7 +17,7 @@ CASES: Final[list[dict[str, Any]]] = [
 
 
 def test_the_commands_of_the_page_find_the_rules_clean_and_every_case_as_it_says() -> None:
-    commands = re.findall("^    (promtool .*)$", (DOCS / "metrics.md").read_text(), re.MULTILINE)
+    commands = re.findall("^(promtool .*)$", (DOCS / "reference" / "metrics.md").read_text(), re.MULTILINE)
     check, test = (promtool(*shlex.split(command)[1:], folder=DOCS.parent) for command in commands)
     assert (check[0], check[1][1]) == (0, f"  SUCCESS: {len(RULES)} rules found")
     assert (test[0], test[1][1:]) == (0, ["  SUCCESS", ""])

@@ -1,4 +1,4 @@
-"""docs/gmail.md and docs/google_calendar.md: their configurations are sound, their tables have every key and tool."""
+"""docs/howto/gmail.md and docs/howto/google_calendar.md: their configurations are sound, their tables have every key and tool."""
 
 import re
 from pathlib import Path
@@ -15,8 +15,8 @@ from nexo_poller.builtins.google_calendar.poller import _fields
 from nexo_poller.config.fields import fields_of
 from nexo_poller.google.accounts import GoogleAccounts
 
-GMAIL: Final = ROOT.joinpath("docs", "gmail.md").read_text()
-CALENDAR: Final = ROOT.joinpath("docs", "google_calendar.md").read_text()
+GMAIL: Final = ROOT.joinpath("docs", "howto", "gmail.md").read_text()
+CALENDAR: Final = ROOT.joinpath("docs", "howto", "google_calendar.md").read_text()
 
 
 def default(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""docs/llm.md: its configuration is sound, its table has every key, its program runs."""
+"""docs/howto/llm.md: its configuration is sound, its table has every key, its program runs."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from job_files import write_config
 from nexo_poller.builtins.agent_turn import AgentTurnConfig
 from nexo_poller.config.fields import fields_of
 
-PAGE: Final = ROOT.joinpath("docs", "llm.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "howto", "llm.md").read_text()
 
 
 def blocks(language: str) -> list[str]:

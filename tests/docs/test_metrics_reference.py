@@ -1,11 +1,11 @@
-"""docs/metrics.md lists what the code has, in its words."""
+"""docs/reference/metrics.md lists what the code has, in its words."""
 
 from pathlib import Path
 from typing import Final
 
 from promql import our_families
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def test_the_reference_lists_every_series_with_type_labels_and_meaning() -> None:

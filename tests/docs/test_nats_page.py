@@ -1,4 +1,4 @@
-"""docs/nats.md: its configuration is sound, and its programs run against a real server."""
+"""docs/howto/nats.md: its configuration is sound, and its programs run against a real server."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ from command import ROOT, nexo_poller, running
 from job_files import write_config
 from nats_server import nats_server
 
-PAGE: Final = ROOT.joinpath("docs", "nats.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "howto", "nats.md").read_text()
 
 
 def blocks(language: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""docs/plugins.md: its manifest and its messages are what the daemon reads, its program is a plugin, its tables are whole."""
+"""docs/reference/plugins.md: its manifest and its messages are what the daemon reads, its program is a plugin, its tables are whole."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from nexo_poller.plugins.ephemeral import spawn_ephemeral_tick
 from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
 from nexo_poller.plugins.wire import TickRequest, decode_cursor, encode_cursor
 
-PAGE: Final = ROOT.joinpath("docs", "plugins.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "reference", "plugins.md").read_text()
 BLOCKS: Final[list[tuple[str, str]]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 NOW: Final = datetime(2026, 4, 26, 15, tzinfo=UTC)
 

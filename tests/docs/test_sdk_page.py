@@ -1,4 +1,4 @@
-"""docs/sdk.md shows the example that runs, and names the environment and the limits as they are."""
+"""docs/howto/sdk.md shows the example that runs, and names the environment and the limits as they are."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ from nexo_poller.plugins import serve
 from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.peer import LAST_SECONDS
 
-PAGE: Final = ROOT.joinpath("docs", "sdk.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "howto", "sdk.md").read_text()
 EXAMPLE: Final = ROOT / "examples" / "plugins" / "python"
 
 

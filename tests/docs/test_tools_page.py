@@ -1,4 +1,4 @@
-"""docs/tools.md: its programs are examples that run, its table has every tool and argument."""
+"""docs/howto/tools.md: its programs are examples that run, its table has every tool and argument."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from http_server import Response, http_server
 
 from nexo_poller.tools.generic import GENERIC_TOOLS
 
-PAGE: Final = ROOT.joinpath("docs", "tools.md").read_text()
+PAGE: Final = ROOT.joinpath("docs", "howto", "tools.md").read_text()
 EXAMPLES: Final = ROOT / "examples"
 CONFIG = """
 pollers:
