@@ -9,7 +9,7 @@ import click
 ON_A_FILE: Final = ("serve", "check", "migrate", "google", "schema", "test", "next")
 ON_A_JOB: Final = ("show", "run", "pause", "resume", "reset", "history", "cursor")
 ON_A_DAEMON: Final = ("list", *ON_A_JOB, "reload", "tail", "outbox", "dlq", "tools", "call", "mcp")
-COMMANDS: Final = (*ON_A_FILE, *ON_A_DAEMON, "completion", "demo")
+COMMANDS: Final = (*ON_A_FILE, "new", *ON_A_DAEMON, "completion", "demo")
 FAILED: Final = 1
 WRONG_USE: Final = 2
 

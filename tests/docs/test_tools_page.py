@@ -50,5 +50,6 @@ async def test_the_programs_answer_a_model(tmp_path: Path) -> None:
         async with running([sys.executable, str(EXAMPLES / "answer.py")], cwd=tmp_path) as program:
             said = [line async for line in program.lines()]
     assert "version_check" in said[0]
-    assert json.loads(said[1]) == {"is_new": True, "error": None, "asked_by": "ana"}
-    assert said[2:] == ["error: version_check: $: 'id' is a required property"]
+    assert said[1] == "error: version_check: $: 'id' is a required property"
+    assert json.loads(said[2]) == {"is_new": True, "error": None, "asked_by": "ana"}
+    assert said[3:] == ["There is a new version."]
