@@ -9,7 +9,7 @@ from nexo_poller import audit
 from nexo_poller.config.model import JobSpec
 from nexo_poller.errors import CredentialsMissing, HostError, PermanentError
 from nexo_poller.event import OUTBOUND, delivery_message, message_id, outbound_topic, published_message
-from nexo_poller.failures import LONGEST_ERROR
+from nexo_poller.failures import LONGEST_ERROR, describe
 from nexo_poller.host import Agents, instance_of
 from nexo_poller.masking import Mask
 from nexo_poller.poller import Deliver, OutboundDelivery
@@ -36,7 +36,13 @@ class Sender:
                 f"the tick wants to send {len(deliver) + len(published):,} messages at once; at most {limit:,} may "
                 "(send fewer a tick, or raise `max_pending_per_job`)"
             )
-        return [*self._published(published), *self._delivered(deliver, len(published))]
+        try:
+            return [*self._published(published), *self._delivered(deliver, len(published))]
+        except PermanentError:
+            raise
+        except Exception as error:  # still the poller's own values: they must not end the daemon
+            what = f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}"
+            raise PermanentError(what) from error
 
     def alert(self, text: str, to: Deliver) -> Outgoing:
         """An alert, in a lane of its own, so that it waits for no ordinary message (M3)."""

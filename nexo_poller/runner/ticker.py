@@ -129,8 +129,6 @@ class Ticker:
                 if isinstance(error, CredentialsMissing):
                     audit_unsent(spec, error)
                 ended = error
-            except Exception as error:  # noqa: BLE001 - still the poller's own values: they must not end the daemon
-                ended = PermanentError(f"the tick's messages cannot be sent: {type(error).__name__}: {describe(error)}")
         return Outcome(ended=ended, error=self._said(ended), outgoing=outgoing, duration=duration, now=now + duration)
 
     def alerts(self, step: Step, fence: int, now: datetime) -> tuple[Outgoing, ...]:

@@ -4,7 +4,8 @@ pytest loads this in every run of an environment in which this distribution is i
 pytest.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import difflib
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +13,50 @@ import pytest
 
 if TYPE_CHECKING:
     from nexo_poller.testing.harness import Harness
+    from nexo_poller.testing.http_server import HttpServer
     from nexo_poller.testing.routes import Routes
 
 HARNESS, SERVER = "poller_harness", "poller_http_server"
+TOLD_IN_LINES = ("nexo_poller.testing.result", "nexo_poller.testing.timeline")
+AsyncMain = Callable[[], Awaitable[object]]
+OF_THE_TEST = pytest.StashKey["Harness"]()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Run what uses these fixtures on trio, and in virtual time where no real server is asked for (O5)."""
     names = getattr(item, "fixturenames", ())
-    if HARNESS in names and SERVER not in names:
-        item.add_marker(pytest.mark.trio(run=run_in_virtual_time), append=False)
-    elif SERVER in names:
-        item.add_marker(pytest.mark.trio)
+    if HARNESS in names or SERVER in names:
+        run = run_in_real_time if SERVER in names else run_in_virtual_time
+        item.add_marker(pytest.mark.trio(run=run), append=False)
 
 
-def run_in_virtual_time(main: Callable[[], Awaitable[Any]], *, clock: Any, **options: Any) -> Any:
+def run_in_virtual_time(main: AsyncMain, *, clock: Any, **options: Any) -> None:
     """`trio.run` under a clock that jumps over every wait, unless the test has asked for a `clock` of its own."""
+    __tracebackhide__ = True
     import trio.testing
 
-    return trio.run(main, clock=clock or trio.testing.MockClock(autojump_threshold=0), **options)
+    run_in_real_time(main, clock=clock or trio.testing.MockClock(autojump_threshold=0), **options)
+
+
+def run_in_real_time(main: AsyncMain, **options: Any) -> None:
+    """`trio.run`, where a lone error leaves its groups, so that pytest can show the line of the test that failed."""
+    __tracebackhide__ = True
+    import trio
+
+    try:
+        trio.run(main, **options)
+    except BaseExceptionGroup as group:
+        lone = _lone(group)
+        if lone is None:
+            raise
+        raise lone from lone.__cause__
+
+
+def _lone(error: BaseException) -> BaseException | None:
+    """The only error in a group, at any depth; None if there are more."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    return _lone(error.exceptions[0]) if len(error.exceptions) == 1 else None
 
 
 @pytest.fixture
@@ -41,9 +67,44 @@ def _poller_routes() -> "Routes":
 
 
 @pytest.fixture
-async def poller_harness(tmp_path: Path, _poller_routes: "Routes") -> AsyncIterator["Harness"]:
-    """A `nexo_poller.testing.Harness`: runs ticks of a poller, or weeks of them, in virtual time."""
-    from nexo_poller.testing.harness import virtual_harness
+async def poller_harness(
+    request: pytest.FixtureRequest, tmp_path: Path, _poller_routes: "Routes"
+) -> AsyncIterator["Harness"]:
+    """A `nexo_poller.testing.Harness`: runs ticks of a poller, or weeks of them, in virtual time.
 
-    async with virtual_harness(tmp_path, _poller_routes) as harness:
+    Beside `poller_http_server` it ticks in real time, on the real network.
+    """
+    from nexo_poller.testing.harness import real_harness, virtual_harness
+
+    opened = real_harness if SERVER in request.fixturenames else virtual_harness
+    async with opened(tmp_path, _poller_routes) as harness:
+        request.node.stash[OF_THE_TEST] = harness
         yield harness
+
+
+@pytest.fixture
+async def poller_http_server(_poller_routes: "Routes") -> AsyncIterator["HttpServer"]:
+    """A `nexo_poller.testing.HttpServer` on loopback, for those who want real sockets. Its routes are `harness.http`."""
+    from nexo_poller.testing.http_server import http_server
+
+    async with http_server(_poller_routes) as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the pollers of a failed test did."""
+    report = yield
+    harness = item.stash.get(OF_THE_TEST, None)
+    if report.when == "call" and report.failed and harness is not None and harness.journal:
+        report.sections.append(("what the pollers did", str(harness)))
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
+    """Show what differs between two timelines, or between two results of ticks."""
+    if op != "==" or type(left) is not type(right) or type(left).__module__ not in TOLD_IN_LINES:
+        return None
+    told = f"two {type(left).__name__}s, lines of the second with -, of the first with +"
+    differing = [*difflib.unified_diff(right.lines, left.lines, n=1, lineterm="")][2:]
+    return [told, *(differing or ["their lines are the same; they differ in details"])]

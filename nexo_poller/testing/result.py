@@ -8,6 +8,8 @@ from attrs import Factory, frozen
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
 from nexo_poller.poller import OutboundDelivery, TickAck
 from nexo_poller.testing.host import Logged
+from nexo_poller.testing.wording import shortened, text_of, told_cursor
+from nexo_poller.words import took
 
 TickFailure = TransientError | PermanentError | HostHeld
 
@@ -41,9 +43,34 @@ class TickResult:
 
     @property
     def texts(self) -> list[str]:
-        """The text of every delivery: its payload, or the payload's `text`."""
-        payloads = [delivery.payload for delivery in self.deliveries]
-        return [str(payload.get("text", payload) if isinstance(payload, Mapping) else payload) for payload in payloads]
+        """The text of every delivery, in order: its payload, the payload's `text`, or else all of it as JSON."""
+        return [text_of(delivery.payload) for delivery in self.deliveries]
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it, a line for each thing that the poller did."""
+        how = "ok" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        wait = getattr(self.error, "retry_after", None)
+        return [
+            f"tick of {self.kind} at {self.at:%m-%d %H:%M:%S}, cursor {told_cursor(self.cursor)}",
+            *(
+                f"  logged   {logged.level}: {logged.message} {dict(logged.fields) or ''}".rstrip()
+                for logged in self.logs
+            ),
+            *(f"  counted  {name} {number}" for name, number in self.metrics.items()),
+            *(
+                f"  sent     {topic}  {shortened(payload.decode(errors='replace'))}"
+                for topic, payload in self.published
+            ),
+            *(
+                f"  sent     {one.channel} to {one.recipient}  {shortened(text_of(one.payload))}"
+                for one in self.deliveries
+            ),
+            f"  {how}{f', retry after {wait}' if wait else ''}, took {took(self.duration)}, cursor {told_cursor(self.next_cursor)}",
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
     @property
     def next_cursor(self) -> bytes | None:

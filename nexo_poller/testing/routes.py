@@ -4,14 +4,17 @@
     routes["POST /orders"] = in_turn(rate_limited(timedelta(minutes=2)), answer(201))
 
 A handler takes an `httpx.Request`, body read, and returns an `httpx.Response`, or an awaitable of one. One that raises
-`httpx.TransportError` stands for a connection that failed; anything else it raises fails the test.
+`httpx.TransportError` stands for a connection that failed. Anything else it raises looks so to the poller, and fails the
+test once the tick is over.
 """
 
 import inspect
 from collections.abc import Awaitable, Callable
 
 import httpx
-from attrs import Factory, define, field
+from attrs import Factory, define
+
+from nexo_poller.words import counted
 
 Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
@@ -20,19 +23,22 @@ class NoRoute(LookupError):
     """A poller asked for an address that the test says nothing about."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Routes:
     """Handlers by address, and the `requests` that came, in order, whether there was a handler or not.
 
     An address is a whole URL without its query, or a path alone, which then is that path on any host; in front of it a
-    method may stand. The closest fit wins: whole before path, with a method before without. An address without a handler
-    raises `NoRoute` in the test, unless `otherwise` is given.
+    method may stand. The closest fit wins: whole before path, with a method before without. `otherwise`, where it is
+    given, answers at all others, which are `NoRoute` without it.
     """
 
     otherwise: Handler | None = None
     requests: list[httpx.Request] = Factory(list)
     failures: list[Exception] = Factory(list)
-    _handlers: dict[str, Handler] = field(factory=dict, repr=False)
+    _handlers: dict[str, Handler] = Factory(dict)
+
+    def __repr__(self) -> str:
+        return f"<Routes: {', '.join(self._handlers) or 'none'}; {counted(len(self.requests), 'request')}>"
 
     def __setitem__(self, address: str, handler: Handler) -> None:
         """From now on `handler` answers at `address`. Raises `ValueError` for one that is no URL, path, or either with a method."""
@@ -58,7 +64,7 @@ class Routes:
             raise
         except Exception as error:
             self.failures.append(error)
-            raise
+            raise httpx.RemoteProtocolError(f"the server failed: {error!r}", request=request) from error
 
     def check(self) -> None:
         """Raise the first thing that went wrong in a handler, if anything did."""
