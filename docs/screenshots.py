@@ -1,6 +1,6 @@
 """Pictures of the page: `python docs/screenshots.py FOLDER`.
 
-Needs the Debian packages chromium and chromium-driver, and `pip install -e ".[dev]"`.
+Needs the Debian packages chromium and chromium-driver, and `pip install -e ".[test]"`.
 """
 
 import logging
