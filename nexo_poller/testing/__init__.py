@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nexo_poller.testing.credentials import FakeCredentials
     from nexo_poller.testing.harness import Harness
     from nexo_poller.testing.host import Logged, RecordingHost
-    from nexo_poller.testing.http_server import HttpServer, http_server
+    from nexo_poller.testing.real_server import HttpServer, http_server
     from nexo_poller.testing.llm import FakeLlm
     from nexo_poller.testing.result import TickResult
     from nexo_poller.testing.routes import Handler, NoRoute, Routes
@@ -50,7 +50,7 @@ _HOMES: Final = {
     "FakeLlm": "nexo_poller.testing.llm",
     "Handler": "nexo_poller.testing.routes",
     "Harness": "nexo_poller.testing.harness",
-    "HttpServer": "nexo_poller.testing.http_server",
+    "HttpServer": "nexo_poller.testing.real_server",
     "Logged": "nexo_poller.testing.host",
     "NoRoute": "nexo_poller.testing.routes",
     "RecordingHost": "nexo_poller.testing.host",
@@ -62,7 +62,7 @@ _HOMES: Final = {
     "broken": "nexo_poller.testing.answers",
     "cut_off": "nexo_poller.testing.answers",
     "etagged": "nexo_poller.testing.answers",
-    "http_server": "nexo_poller.testing.http_server",
+    "http_server": "nexo_poller.testing.real_server",
     "in_turn": "nexo_poller.testing.answers",
     "late": "nexo_poller.testing.answers",
     "rate_limited": "nexo_poller.testing.answers",

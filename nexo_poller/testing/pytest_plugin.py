@@ -13,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from nexo_poller.testing.harness import Harness
-    from nexo_poller.testing.http_server import HttpServer
+    from nexo_poller.testing.real_server import HttpServer
     from nexo_poller.testing.routes import Routes
 
 HARNESS, SERVER = "poller_harness", "poller_http_server"
@@ -85,7 +85,7 @@ async def poller_harness(
 @pytest.fixture
 async def poller_http_server(_poller_routes: "Routes") -> AsyncIterator["HttpServer"]:
     """A `nexo_poller.testing.HttpServer` on loopback, for those who want real sockets. Its routes are `harness.http`."""
-    from nexo_poller.testing.http_server import http_server
+    from nexo_poller.testing.real_server import http_server
 
     async with http_server(_poller_routes) as server:
         yield server

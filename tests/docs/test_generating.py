@@ -1,5 +1,6 @@
 """What the reference makes of the code has all there is."""
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ def test_every_public_name_has_a_place_and_only_one(package: str) -> None:
     marks = [mark[2].split() for mark in MARK.finditer(API) if mark[1] == "api"]
     described = "".join(markdown(*arguments) for arguments in marks if arguments[0] == package)
     assert sorted(re.findall(r"^## (\w+)$", described, re.MULTILINE)) == sorted(import_module(package).__all__)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_public_name_turns_into_the_module_of_that_name_once_it_is_loaded(package: str) -> None:
+    values = {name: getattr(import_module(package), name) for name in import_module(package).__all__}
+    assert [name for name, value in values.items() if inspect.ismodule(value)] == []
 
 
 def test_every_key_of_the_file_has_a_line() -> None:
