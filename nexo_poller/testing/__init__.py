@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from nexo_poller.testing.credentials import FakeCredentials
     from nexo_poller.testing.harness import Harness
     from nexo_poller.testing.host import Logged, RecordingHost
-    from nexo_poller.testing.real_server import HttpServer, http_server
     from nexo_poller.testing.llm import FakeLlm
+    from nexo_poller.testing.real_server import HttpServer, http_server
     from nexo_poller.testing.result import TickResult
     from nexo_poller.testing.routes import Handler, NoRoute, Routes
     from nexo_poller.testing.timeline import Delivered, Timeline

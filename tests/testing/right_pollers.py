@@ -1,4 +1,5 @@
 from attrs import frozen
+
 from nexo_poller import Deliver, OutboundDelivery, PollContext, Poller, TickAck, TransientError
 
 CONFIG = {"url": "https://shop.example/orders", "deliver": {"channel": "telegram", "to": "42"}}

@@ -1,9 +1,10 @@
 """`assert_crash_safe`, on pollers that are safe and on pollers that are not."""
 
-from nexo_poller import PollContext, TickAck
+from right_pollers import CONFIG, Orders
+
 from nexo_poller.testing import Routes, answer
 from nexo_poller.testing.crash import assert_crash_safe
-from right_pollers import CONFIG, Orders
+
 
 async def test_a_poller_that_keeps_everything_in_its_cursor_is_safe() -> None:
     routes = Routes()
