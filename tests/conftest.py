@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ("pytester",)  # for the tests of our own plugin
 MUST_BE_NONE = ("skipped", "xfailed", "deselected")
 DESELECTED = pytest.StashKey[int]()
 

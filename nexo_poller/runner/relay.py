@@ -39,6 +39,7 @@ from nexo_poller.runner.patience import answered, finished_shielded
 from nexo_poller.store import LaneHead, Lease, Pending, Store
 
 TTL: Final = timedelta(seconds=30)
+VIRTUAL_TTL: Final = timedelta(days=1)  # nobody is there to take it over, and renewing it was most of a week's work
 LOOK_AGAIN: Final = 2.0  # after the 5 s in which a death is noticed (L5), so that a dead relay is replaced within 10
 LANES_AT_ONCE: Final = 256
 LANES_OF_A_TOPIC: Final = 16  # one slow channel must not take all places
@@ -105,13 +106,14 @@ class Relay:
         """Relay whenever the lease can be had, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._follow_routes)
+            ttl = VIRTUAL_TTL if self.clock.virtual else TTL
             while True:
                 sent = trio.current_time()
-                lease = await answered(lambda: self.store.claim_relay(TTL))
+                lease = await answered(lambda: self.store.claim_relay(ttl))
                 if lease is None:
                     await trio.sleep(LOOK_AGAIN)
                 else:
-                    await self._relay(HeldLease(self.store, lease, TTL, sent))
+                    await self._relay(HeldLease(self.store, lease, ttl, sent))
 
     async def _relay(self, held: HeldLease) -> None:
         self._since, self._has_warned = self.clock.now(), False

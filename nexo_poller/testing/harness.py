@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import Poller
 from nexo_poller.schedule import At, Cron, Every
-from nexo_poller.testing.clock import VirtualClock
+from nexo_poller.testing.clock import START, VirtualClock
 from nexo_poller.testing.credentials import FakeCredentials
 from nexo_poller.testing.job import INTERVAL, Job
 from nexo_poller.testing.llm import FakeLlm
@@ -64,8 +64,7 @@ class Harness:
         Raises `ConfigError` with every problem of `config`; what a handler of `http` raised, `NoRoute` too. What the tick
         itself raises is in the result.
         """
-        surroundings = self._surroundings()
-        return await self._tick(Job.bound(poller, config or {}, agent, surroundings), cursor)
+        return await self._tick(Job.bound(poller, config or {}, agent, self._surroundings(self.clock)), cursor)
 
     async def ticks(self, n: int) -> list[TickResult]:
         """Run `n` more ticks of the poller of the last one, each on the cursor that the one before it left.
@@ -82,7 +81,7 @@ class Harness:
             results.append(await self._tick(job, before.next_cursor))
         return results
 
-    async def run(
+    async def run(  # noqa: PLR0913 - each with its default, or its name
         self,
         poller: Poller[Any],
         *,
@@ -90,11 +89,12 @@ class Harness:
         for_: timedelta,
         config: Mapping[str, Any] | None = None,
         agent: str = AGENT,
+        start: datetime = START,
     ) -> Timeline:
         """Let the real runner run the poller on `schedule` for this long, on a new store in a temporary folder.
 
-        The slot at its very end is not in. Jitter is off, unless `schedule` has its own, and the backoff's dice fall the
-        same in every run.
+        For the runner it is `start` (aware) when it begins, and the slot at the very end is not in. Jitter is off, unless
+        `schedule` has its own, and the backoff's dice fall the same in every run, so that two runs can be compared.
 
         Raises as `tick`; `RuntimeError` in real time, which a test with `poller_http_server` is in.
         """
@@ -103,8 +103,7 @@ class Harness:
                 f"{for_} would take as long in real time, which a test with a real server is in (O5): "
                 "leave poller_http_server out, and say with harness.http what servers answer"
             )
-        surroundings = self._surroundings()
-        job = Job.bound(poller, config or {}, agent, surroundings)
+        job = Job.bound(poller, config or {}, agent, self._surroundings(VirtualClock(start)))
         file = self._folder / f"run-{next(self._numbers)}.db"
         timeline = await run(job, schedule, for_=for_, file=file)
         self.journal.append(timeline)
@@ -118,17 +117,17 @@ class Harness:
         self.http.check()
         return result
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self, clock: Clock) -> Surroundings:
         """New pools every time, so that what a server asked of one job holds no other back."""
         return Surroundings(
-            clock=self.clock,
-            http=HttpPools.opened(clock=self.clock, transport=self._transport),
+            clock=clock,
+            http=HttpPools.opened(clock=clock, transport=self._transport),
             credentials=self.credentials,
             llm=self.llm,
         )
 
     def __repr__(self) -> str:
-        return f"<Harness at {self.clock.now():%Y-%m-%d %H:%M:%S}, {counted(len(self.journal), 'result')}>"
+        return f"<Harness with {counted(len(self.journal), 'result')}>"
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.journal))

@@ -1,47 +1,46 @@
 """`harness.tick` and `harness.ticks`."""
 
-from datetime import timedelta
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from attrs import frozen
+import trio
+from attrs import define, frozen
+from orders import CONFIG, Orders
 
 from nexo_poller import (
     ConfigError,
-    Deliver,
+    CredentialsMissing,
+    Every,
+    LlmInvokeRequest,
     OutboundDelivery,
+    PermanentError,
     PollContext,
     Poller,
     TickAck,
     TransientError,
 )
-from nexo_poller.testing import Harness, NoRoute, answer, in_turn, late, rate_limited
-
-CONFIG = {"url": "https://shop.example/orders", "deliver": {"channel": "telegram", "to": "42"}}
+from nexo_poller.testing import Harness, HttpServer, NoRoute, answer, in_turn, late, rate_limited
 
 
 @frozen
-class OrdersConfig:
-    url: str
-    deliver: Deliver
+class NoConfig:
+    pass
 
 
-class Orders(Poller[OrdersConfig]):
-    kind = "orders"
-    description = "New orders of a shop."
-    config_type = OrdersConfig
+@define(eq=False)
+class Script(Poller[NoConfig]):
+    """A poller whose tick is the given function."""
 
-    async def tick(self, ctx: PollContext[OrdersConfig]) -> TickAck:
-        answered = await ctx.http.get(ctx.config.url)
-        if answered.status_code == 429:
-            raise TransientError("too fast", retry_after=timedelta(seconds=int(answered.headers["Retry-After"])))
-        numbers = [number for number in answered.json() if number > int(ctx.cursor or b"0")]
-        await ctx.host.log("info", "looked", {"new": len(numbers)})
-        await ctx.host.metric_inc("looks", {"shop": "example"})
-        to = ctx.config.deliver
-        return TickAck(
-            next_cursor=str(max(numbers)).encode() if numbers else None,
-            deliver=[OutboundDelivery(channel=to.channel, recipient=to.to, payload=f"order {n}") for n in numbers],
-        )
+    kind = "script"
+    config_type = NoConfig
+
+    act: Callable[[PollContext[NoConfig]], Awaitable[TickAck]]
+
+    async def tick(self, ctx: PollContext[NoConfig]) -> TickAck:
+        return await self.act(ctx)
 
 
 async def test_a_tick_tells_all_that_the_poller_did(poller_harness: Harness) -> None:
@@ -84,3 +83,121 @@ async def test_an_address_nobody_spoke_of_fails_the_test(poller_harness: Harness
     poller_harness.http["/ordes"] = answer(json=[])
     with pytest.raises(NoRoute, match=r"GET https://shop\.example/orders has no route; the routes are: '/ordes'"):
         await poller_harness.tick(Orders(), config=CONFIG)
+
+
+async def test_what_one_tick_was_asked_to_wait_for_holds_no_other_test_of_it_back(poller_harness: Harness) -> None:
+    poller_harness.http["/orders"] = in_turn(rate_limited(timedelta(hours=1)), answer(json=[1]))
+    assert isinstance((await poller_harness.tick(Orders(), config=CONFIG)).error, TransientError)
+    assert (await poller_harness.ticks(1))[0].texts == ["order 1"]
+    assert (await poller_harness.tick(Orders(), config=CONFIG)).texts == ["order 1"]
+
+
+async def test_ticks_are_five_minutes_apart(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await trio.sleep(10)
+        return TickAck(next_cursor=ctx.now.isoformat().encode())
+
+    first = await poller_harness.tick(Script(act))
+    then = await poller_harness.ticks(2)
+    apart = timedelta(minutes=5, seconds=10)
+    assert [result.at - first.at for result in then] == [apart, 2 * apart]
+    assert then[1].next_cursor == then[1].at.isoformat().encode()
+    assert first.at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_a_tick_has_the_accounts_and_the_model_that_the_test_gave_it(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        account = await ctx.host.credentials_get("jira")
+        request = LlmInvokeRequest(
+            messages=[{"role": "user", "content": f"{account['account_id']} for {ctx.agent_id}"}]
+        )
+        said = await ctx.host.llm_invoke(request)
+        return TickAck(deliver=[OutboundDelivery(channel="telegram", recipient="42", payload=said.content)])
+
+    poller_harness.credentials["jira"] = {"account_id": "ana@example.com"}
+    poller_harness.llm.reply("quiet")
+    poller_harness.llm.fail(TransientError("busy"))
+    first = await poller_harness.tick(Script(act), agent="bob")
+    assert first.texts == ["quiet"]
+    assert poller_harness.llm.requests[0].messages[0]["content"] == "ana@example.com for bob"
+    failing, unforeseen = await poller_harness.ticks(2)
+    assert str(failing.error) == "busy"
+    assert "the model was asked 3 times, and the test has 2 replies" in str(unforeseen.error)
+
+
+async def test_an_account_that_the_test_did_not_give_is_missing_and_one_without_an_id_is_refused(
+    poller_harness: Harness,
+) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await ctx.host.credentials_get("jira")
+        return TickAck()
+
+    assert isinstance((await poller_harness.tick(Script(act))).error, CredentialsMissing)
+    with pytest.raises(ValueError, match="an account on 'jira' has an 'account_id'"):
+        poller_harness.credentials["jira"] = {"user": "ana"}
+
+
+async def test_what_is_published_is_kept_as_it_was_and_only_of_a_tick_that_went_well(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await ctx.host.broker_publish("orders.new", json.dumps({"n": 1}).encode())
+        if ctx.cursor:
+            raise RuntimeError("too late")
+        return TickAck(next_cursor=b"1")
+
+    first = await poller_harness.tick(Script(act))
+    assert first.published == (("orders.new", b'{"n": 1}'),)
+    (failed,) = await poller_harness.ticks(1)
+    assert failed.published == ()
+    assert failed.error is not None
+    assert isinstance(failed.error.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"payload": {1, 2}}, "is no JSON value"),
+        ({"channel": "tele gram"}, "the channel 'tele gram'"),
+    ],
+)
+async def test_a_message_that_no_runner_could_send_is_an_error_of_the_tick(
+    poller_harness: Harness, wrong: Mapping[str, Any], told: str
+) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await trio.lowlevel.checkpoint()
+        return TickAck(
+            deliver=[OutboundDelivery(**{"channel": "telegram", "recipient": "42", "payload": "hi", **wrong})]
+        )
+
+    result = await poller_harness.tick(Script(act))
+    assert isinstance(result.error, PermanentError)
+    assert told in str(result.error)
+
+
+async def test_a_tick_is_cut_short_at_the_time_limit_of_a_runner(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    result = await poller_harness.tick(Script(act))
+    assert str(result.error) == "timed out after 300 s"
+    assert result.duration == timedelta(seconds=300)
+
+
+async def test_ticks_carry_on_only_after_a_tick(poller_harness: Harness) -> None:
+    with pytest.raises(RuntimeError, match="carries on after a tick"):
+        await poller_harness.ticks(1)
+
+
+async def test_beside_a_real_server_ticks_go_over_the_network_in_real_time(
+    poller_harness: Harness, poller_http_server: HttpServer
+) -> None:
+    poller_harness.http["/orders"] = answer(json=[1])
+    result = await poller_harness.tick(Orders(), config={**CONFIG, "url": poller_http_server.url("/orders?new")})
+    assert result.texts == ["order 1"]
+    (request,) = poller_http_server.requests
+    assert (request.url.path, request.url.query) == ("/orders", b"new")
+    assert result.at > datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(NoRoute):
+        await poller_harness.tick(Orders(), config={**CONFIG, "url": poller_http_server.url("/nothing")})
+    with pytest.raises(RuntimeError, match="leave poller_http_server out"):
+        await poller_harness.run(Orders(), config=CONFIG, schedule=Every(timedelta(hours=1)), for_=timedelta(days=1))
