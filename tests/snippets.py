@@ -17,7 +17,7 @@ from attrs.validators import min_len
 from command import ROOT
 
 FENCE: Final = re.compile(
-    r"^(?:<!-- (?P<mark>file|exits|background): (?P<value>\S.*) -->\n)?"
+    r"^(?:<!-- (?P<mark>file|exits|background): (?P<value>\S[^\n]*) -->\n)?"
     r"^(?P<ticks>```+)(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=ticks)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -68,7 +68,7 @@ def snippets(page: str) -> list[Snippet]:
             marks={found["mark"]: found["value"]} if found["mark"] else {},
         )
         for found in FENCE.finditer(text)
-        if found["language"] not in NOT_PROGRAMS and not found["language"].startswith("{")
+        if found["mark"] or (found["language"] not in NOT_PROGRAMS and not found["language"].startswith("{"))
     ]
 
 
