@@ -1,6 +1,7 @@
 """Markdown tables of JSON Schemas."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -10,10 +11,10 @@ BOUNDS: Final = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "e
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table, or nothing if it has no rows."""
-    lines = [_row(cells) for cells in rows]
-    head = _row(titles)
-    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines, ""]) if lines else ""
+    """A table of the columns that have something in them; nothing if there are none."""
+    columns = [column for column in zip(titles, *rows, strict=True) if any(column[1:])]
+    head, *lines = map(_row, zip(*columns, strict=True)) if columns else ("",)
+    return "\n".join([head, "|---" * len(columns) + "|", *lines, ""]) if lines else ""
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -77,5 +78,5 @@ def _meaning(schema: Schema) -> str:
 
 
 def escaped(words: str) -> str:
-    """Words in which Markdown finds no HTML."""
-    return words.replace("<", r"\<")
+    """Words in which Markdown finds no HTML; in code it looks for none."""
+    return re.sub(r"(`[^`]*`)|<", lambda found: found[1] or r"\<", words)

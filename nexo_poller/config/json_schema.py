@@ -19,10 +19,16 @@ _JITTER: Final[Schema] = {
 def json_schema(pollers: Mapping[str, Poller[Any]]) -> Schema:
     """A schema (draft 2020-12) of the file, for jobs of these kinds. A copy that may be changed."""
     section = type_schema(PollersSection)
-    section["properties"]["jobs"] = _or_empty({"type": "array", "items": _job_schema(pollers)})
+    _replace(section, "jobs", _or_empty({"type": "array", "items": _job_schema(pollers)}))
     file = type_schema(File)
-    file["properties"]["pollers"] = _or_empty(section)
+    _replace(file, "pollers", _or_empty(section))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pollers.yaml", **file}
+
+
+def _replace(parent: Schema, key: str, schema: Schema) -> None:
+    """Say more of a key than its type does; its meaning stays."""
+    properties = parent["properties"]
+    properties[key] = {"description": properties[key]["description"], **schema}
 
 
 def _or_empty(schema: Schema) -> Schema:
@@ -33,7 +39,7 @@ def _job_schema(pollers: Mapping[str, Poller[Any]]) -> Schema:
     job = type_schema(JobEntry)
     job["properties"]["id"] |= {"pattern": f"^{JOB_ID.pattern}$", "not": {"enum": list(RESERVED_IDS)}}
     job["properties"]["kind"] |= {"enum": sorted(pollers)}
-    job["properties"]["schedule"] = _schedule_schema()
+    _replace(job, "schedule", _schedule_schema())
     kinds = [_kind_schema(kind, poller) for kind, poller in sorted(pollers.items())]
     return {**job, "allOf": kinds} if kinds else job
 
@@ -53,12 +59,12 @@ def _kind_schema(kind: str, poller: Poller[Any]) -> Schema:
 
 
 def _schedule_schema() -> Schema:
-    secs = {"type": "number", "minimum": 0.001, "maximum": TEN_YEARS_SECS}
+    words = "So many seconds apart, and the first at once."
+    secs = {"description": words, "type": "number", "minimum": 0.001, "maximum": TEN_YEARS_SECS}
     cron = {"type": "string", "description": "Six fields: sec min hour dom mon dow."}
     zone = {"type": "string", "description": "An IANA time zone such as Europe/Berlin; UTC if left out."}
     instant = {"type": "string", "description": "An instant as RFC 3339 has it, such as 2026-04-26T15:00:00Z."}
     return {
-        "description": "When the job is due: every so often, by the calendar, or once.",
         "oneOf": [
             _form({"every_secs": secs, "stagger_jitter_ms": _JITTER}),
             _form({"cron": cron, "tz": zone, "stagger_jitter_ms": _JITTER}),

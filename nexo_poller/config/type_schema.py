@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, Final, Literal, get_args
 
 from nexo_poller.config.fields import ConfigField, fields_of, is_config_class
+from nexo_poller.config.meanings import MEANINGS
 from nexo_poller.config.structuring import LISTS, MAPPINGS, UNIONS, origin_of
 
 Schema = dict[str, Any]
@@ -44,7 +45,7 @@ def _class_schema(config_class: type) -> Schema:
     fields = fields_of(config_class)
     schema: Schema = {
         "type": "object",
-        "properties": {field.key: _field_schema(field) for field in fields},
+        "properties": {field.key: _field_schema(field) | _meaning(config_class, field.key) for field in fields},
         "required": [field.key for field in fields if field.is_required],
         "additionalProperties": False,
     }
@@ -52,6 +53,11 @@ def _class_schema(config_class: type) -> Schema:
     if written.startswith(f"{config_class.__name__}("):  # what dataclasses make up for those who write nothing
         return schema
     return {"description": inspect.cleandoc(written), **schema} if written else schema
+
+
+def _meaning(config_class: type, key: str) -> Schema:
+    words = MEANINGS.get(config_class, {}).get(key)
+    return {} if words is None else {"description": words}
 
 
 def _field_schema(field: ConfigField) -> Schema:

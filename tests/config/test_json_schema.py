@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,9 @@ from jsonschema import Draft202012Validator
 from poller_files import PAGES, job, jobs
 
 from nexo_poller.builtins import builtin_pollers
+from nexo_poller.config.fields import fields_of
 from nexo_poller.config.json_schema import json_schema
+from nexo_poller.config.meanings import MEANINGS
 from nexo_poller.config.type_schema import type_schema
 from nexo_poller.config.yaml_text import parse_yaml
 
@@ -82,6 +85,7 @@ def test_it_refuses_what_the_file_may_not_hold(text: str) -> None:
 def test_an_editor_finds_defaults_bounds_and_descriptions() -> None:
     section = SCHEMA["properties"]["pollers"]["anyOf"][0]
     assert section["properties"]["max_concurrent_ticks"] == {
+        "description": "Ticks at once, of all jobs.",
         "type": "integer",
         "minimum": 1,
         "maximum": 1_000_000,
@@ -125,3 +129,21 @@ def test_validators_become_bounds() -> None:
     properties = type_schema(Bounded)["properties"]
     assert properties["number"] == {"type": "integer", "minimum": 1, "exclusiveMaximum": 9}
     assert (properties["name"]["minLength"], properties["name"]["maxLength"]) == (1, 5)
+
+
+def test_every_key_of_the_file_has_a_meaning_and_nothing_else_has() -> None:
+    told = {config_class: set(meanings) for config_class, meanings in MEANINGS.items()}
+    assert told == {config_class: {field.key for field in fields_of(config_class)} for config_class in MEANINGS}
+    without = [key for key, value in properties_of(json_schema({})) if "description" not in value]
+    assert without == ["channel", "to"], "these two are of every kind, and told by the class"
+
+
+def properties_of(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every property, however deep."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {}).items()
+        for value in schema.values():
+            yield from properties_of(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from properties_of(value)
