@@ -1,4 +1,4 @@
-"""What tests of pollers, and of this library, stand on: `docs/testing.md` shows how.
+"""What tests of pollers, and of this library, stand on: `docs/howto/testing.md` shows how.
 
 The fixtures `poller_harness` and `poller_http_server` come with pytest wherever this distribution is installed. The
 names here are for type annotations, and for saying in one line how a server behaves.

@@ -21,6 +21,7 @@ RUN_BY: Final = {
     "docs/howto/llm.md": ("tests/docs/test_llm_page.py", {"yaml", "python"}),
     "docs/howto/nats.md": ("tests/docs/test_nats_page.py", {"yaml", "python"}),
     "docs/howto/sdk.md": ("tests/docs/test_sdk_page.py", {"python", "toml"}),
+    "docs/howto/testing.md": ("tests/docs/test_testing_page.py", {"python", "sh", "console"}),
     "docs/howto/tools.md": ("tests/docs/test_tools_page.py", {"python", "json"}),
     "docs/reference/admin.md": ("tests/docs/test_admin_page.py", {"sh", "yaml"}),
     "docs/reference/metrics.md": ("tests/docs/test_alerts.py", {"sh"}),
