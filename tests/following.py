@@ -41,14 +41,14 @@ async def follow(
                 folder.joinpath(file).parent.mkdir(parents=True, exist_ok=True)
                 folder.joinpath(file).write_text(code)
             elif said := snippet.marks.get("background"):
-                program = running(["bash", "-c", f"exec {code}"], cwd=folder, env=env)
+                program = running(["bash", "-c", f"exec {code.strip()} >&2"], cwd=folder, env=env)
                 live = await background.enter_async_context(program)
                 shown.append((snippet, live))
                 await live.said(said)
             else:
                 await trio.to_thread.run_sync(partial(_run, snippet, code, folder, env))
         for snippet, live in shown:
-            assert await live.ended_by(SIGTERM) == 0, f"{snippet.where}: {live.stderr.decode()}"
+            assert await live.ended_by(SIGTERM) in {0, -SIGTERM}, f"{snippet.where}: {live.stderr.decode()}"
 
 
 def _swapped(code: str, swap: Mapping[str, str]) -> str:

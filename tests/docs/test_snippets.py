@@ -22,10 +22,15 @@ RUN_BY: Final = {
     "docs/howto/nats.md": ("tests/docs/test_nats_page.py", {"yaml", "python"}),
     "docs/howto/sdk.md": ("tests/docs/test_sdk_page.py", {"python", "toml"}),
     "docs/howto/testing.md": ("tests/docs/test_testing_page.py", {"python", "sh", "console"}),
+    "docs/howto/systemd.md": ("tests/docs/test_systemd_page.py", {"ini", "yaml"}),
     "docs/howto/tools.md": ("tests/docs/test_tools_page.py", {"python", "json"}),
     "docs/reference/admin.md": ("tests/docs/test_admin_page.py", {"sh", "yaml"}),
     "docs/reference/metrics.md": ("tests/docs/test_alerts.py", {"sh"}),
     "docs/reference/plugins.md": ("tests/docs/test_plugins_page.py", {"toml", "yaml", "json", "python"}),
+    "docs/tutorial/first-poller.md": (
+        "tests/docs/test_tutorial.py",
+        {"sh", "console", "yaml", "python", "json", "ini"},
+    ),
     "examples/plugins/README.md": ("tests/cli/test_plugin_examples.py", {"sh"}),
 }
 FOLLOWED: Final = [page for page in pages() if page not in RUN_BY]
