@@ -67,7 +67,7 @@ def test_every_command_runs(command: str, tmp_path: Path) -> None:
 def test_extras_that_are_named_exist() -> None:
     extras = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["project"]["optional-dependencies"]
     named = set(re.findall(r"pip install [^`\n]*\[(\w+)\]", README))
-    assert named == {"test", "channels", "google", "llm", "mcp"}
+    assert named == {"test", "docs", "channels", "google", "llm", "mcp"}
     assert named <= set(extras)
 
 

@@ -7,9 +7,13 @@ from typing import Any
 
 
 def markdown(package: str, *homes: str) -> str:
-    """The names in `__all__` of `package`; where `homes` are given, those that come from these modules."""
-    names = import_module(package).__all__
-    return described(f"{package}.{name}" for name in names if not homes or home(package, name).startswith(homes))
+    """The names in `__all__` of `package`, as they follow each other in the code.
+
+    Where `homes` are given, only those that come from these modules.
+    """
+    names = [name for name in import_module(package).__all__ if not homes or home(package, name).startswith(homes)]
+    in_order = sorted(names, key=lambda name: (home(package, name), _line(getattr(import_module(package), name))))
+    return described(f"{package}.{name}" for name in in_order)
 
 
 def home(package: str, name: str) -> str:
@@ -23,10 +27,15 @@ def described(paths: Iterable[str]) -> str:
     return "\n".join(f"## {path.rpartition('.')[2]}\n\n```{{eval-rst}}\n{_directive(path)}\n```\n" for path in paths)
 
 
+def _line(value: Any) -> int:
+    return inspect.getsourcelines(value)[1] if inspect.isclass(value) or inspect.isroutine(value) else 0
+
+
 def _directive(path: str) -> str:
     module, _, name = path.rpartition(".")
     value: Any = getattr(import_module(module), name)
     if not inspect.isclass(value):
         return f".. auto{'function' if inspect.isroutine(value) else 'data'}:: {path}"
-    options = (":members:", ":member-order: bysource", ":show-inheritance:")
-    return "\n   ".join((f".. autoclass:: {path}", *options))
+    signature = "()" if getattr(value, "_is_protocol", False) else ""  # what typing makes up says nothing
+    inheritance = [] if value.__bases__ == (object,) or signature else [":show-inheritance:"]
+    return "\n   ".join((f".. autoclass:: {path}{signature}", ":members:", ":member-order: bysource", *inheritance))
