@@ -1,5 +1,6 @@
 """`harness.run` and the timeline that it gives."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,6 +67,7 @@ async def test_a_timeline_has_every_tick_error_retry_and_delivery_with_its_time(
 async def test_two_runs_of_the_same_are_the_same(poller_harness: Harness) -> None:
     timelines = []
     for _ in range(2):
+        random.random()
         poller_harness.http["/orders"] = in_turn(*[broken()] * 5, answer(json=[1]))
         timelines.append(await poller_harness.run(Orders(), config=CONFIG, schedule=FIVE_MINUTES, for_=HOUR))
     assert timelines[0] == timelines[1]
