@@ -1,12 +1,13 @@
 """Every snippet of every page runs: by following its page, or in a module of its own; or it is listed with a reason."""
 
+import re
 from pathlib import Path
 from typing import Final
 
 import pytest
 from command import ROOT
 from following import follow
-from snippets import not_run, pages, snippets, to_run
+from snippets import FENCE, not_run, pages, snippets, to_run
 
 MOST_NOT_RUN: Final = 10
 
@@ -54,3 +55,9 @@ def test_what_is_not_run_is_still_there_and_is_little() -> None:
     for entry in not_run():
         assert entry.code in "".join(snippet.code for snippet in snippets(entry.page)), entry
     assert len(not_run()) <= MOST_NOT_RUN
+
+
+@pytest.mark.parametrize("page", pages())
+def test_all_code_is_fenced_so_that_it_is_found(page: str) -> None:
+    prose = FENCE.sub("", ROOT.joinpath(page).read_text())
+    assert re.findall(r"(?<=\n\n) {4}.*|^~~~.*", prose, re.MULTILINE) == []
