@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from nexo_poller.testing.answers import answer, broken, cut_off, etagged, in_turn, late, rate_limited
     from nexo_poller.testing.clock import VirtualClock
+    from nexo_poller.testing.contract import assert_poller_contract
+    from nexo_poller.testing.crash import assert_crash_safe
     from nexo_poller.testing.credentials import FakeCredentials
     from nexo_poller.testing.harness import Harness
     from nexo_poller.testing.host import Logged, RecordingHost
@@ -34,6 +36,8 @@ __all__ = [
     "Timeline",
     "VirtualClock",
     "answer",
+    "assert_crash_safe",
+    "assert_poller_contract",
     "broken",
     "cut_off",
     "etagged",
@@ -59,6 +63,8 @@ _HOMES: Final = {
     "Timeline": "nexo_poller.testing.timeline",
     "VirtualClock": "nexo_poller.testing.clock",
     "answer": "nexo_poller.testing.answers",
+    "assert_crash_safe": "nexo_poller.testing.crash",
+    "assert_poller_contract": "nexo_poller.testing.contract",
     "broken": "nexo_poller.testing.answers",
     "cut_off": "nexo_poller.testing.answers",
     "etagged": "nexo_poller.testing.answers",

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 import httpx
+import trio
 from attrs import Factory, define
 
 from nexo_poller.words import counted
@@ -57,6 +58,7 @@ class Routes:
         """The answer to `request`, as `httpx.MockTransport` asks for it."""
         await request.aread()
         self.requests.append(request)
+        await trio.lowlevel.checkpoint()  # as on any network, a tick can be cancelled while it waits for the answer
         try:
             answered = self._handler(request)(request)
             return await answered if inspect.isawaitable(answered) else answered

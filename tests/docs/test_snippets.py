@@ -17,6 +17,7 @@ RUN_BY: Final = {
     "README.md": ("tests/test_docs.py", {"sh", "yaml", "python"}),
     "docs/howto/accounts.md": ("tests/docs/test_accounts_page.py", {"yaml"}),
     "docs/howto/command.md": ("tests/cli/test_command_page.py", {"sh"}),
+    "docs/howto/contract.md": ("tests/docs/test_contract_page.py", {"python", "sh"}),
     "docs/howto/gmail.md": ("tests/docs/test_google_pages.py", {"yaml"}),
     "docs/howto/google_calendar.md": ("tests/docs/test_google_pages.py", {"yaml"}),
     "docs/howto/llm.md": ("tests/docs/test_llm_page.py", {"yaml", "python"}),

@@ -1,0 +1,86 @@
+"""A poller's memory is its cursor, all of it, and it stays small."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from nexo_poller.errors import ConfigError
+from nexo_poller.testing.contract.trial import LONGEST_SHOWN, Trial, memory
+from nexo_poller.testing.result import TickResult
+
+SETTLED_TICKS: Final = 20
+MOST_TICKS: Final = 2_000
+
+
+def said(result: TickResult) -> tuple[Any, ...]:
+    """What of a tick must come again when the tick does."""
+    return result.next_cursor, result.deliveries, result.published, type(result.error)
+
+
+async def check_repeats(trial: Trial, first: TickResult) -> None:
+    """The tick that was killed before its commit is run again, by a process that knows nothing of it."""
+    again = await trial.tick()
+    if said(again) == said(first):
+        return
+    before, after = trial.memory, memory(trial.poller)
+    changed = [f"self.{name} is {after[name]}" for name in after if before.get(name) != after[name]]
+    where = f" ({', '.join(changed)})" if changed else ""
+    trial.wrong(
+        f"It keeps state on self between ticks{where}, or elsewhere than in its cursor: run again on the same cursor and the "
+        f"same answers, a tick that had {_told(first)} had {_told(again)}.",
+        "Keep what must be remembered in the cursor: it is saved with the messages, or not at all; one instance serves all "
+        "jobs of its kind, and the next one may be in another process.",
+    )
+
+
+async def check_round_trip(trial: Trial, first: TickResult) -> None:
+    """What a tick leaves, the next one must be able to read."""
+    cursor = first.next_cursor
+    if cursor is None:
+        return
+    remedy = "Read with one function what another one writes, and try that they are each other's reverse."
+    try:
+        trial.poller.validate_cursor(cursor)
+    except ConfigError as error:
+        trial.wrong(
+            f"Its cursor does not round-trip: validate_cursor refuses its own {_shown(cursor)}: {error}", remedy
+        )
+        return
+    following = await trial.tick(cursor)
+    if following.error is not None:
+        cause = following.error.__cause__ or following.error
+        trial.wrong(
+            f"Its cursor does not round-trip: given its own {_shown(cursor)}, it fails with {type(cause).__name__}: {cause}",
+            remedy,
+        )
+    elif first.deliveries and following.deliveries == first.deliveries:
+        trial.wrong(
+            f"Its cursor does not round-trip: given its own {_shown(cursor)}, it sends the same {len(first.deliveries)} "
+            "messages once more, although there is nothing new.",
+            remedy,
+        )
+
+
+async def check_growth(trial: Trial, news: Callable[[int], object], most_bytes: int) -> None:
+    """However long it runs, the cursor has an end."""
+    cursor: bytes | None = None
+    largest, since, n = 0, 0, 0
+    while n < MOST_TICKS and since < SETTLED_TICKS and largest <= most_bytes:
+        n += 1
+        news(n)
+        cursor = (await trial.tick(cursor)).next_cursor
+        size = len(cursor or b"")
+        largest, since = (size, 0) if size > largest else (largest, since + 1)
+    if since < SETTLED_TICKS:
+        trial.wrong(
+            f"Its cursor is unbounded: after {n} ticks with news it has {largest:,} bytes, and still grows.",
+            "Keep a mark (the newest id or time), or the last so many ids. If it does have an end beyond that, say so with "
+            "`most_cursor_bytes`.",
+        )
+
+
+def _told(result: TickResult) -> str:
+    return f"{len(result.deliveries) + len(result.published)} messages and the cursor {_shown(result.next_cursor)}"
+
+
+def _shown(cursor: bytes | None) -> str:
+    return repr(cursor if cursor is None else cursor[:LONGEST_SHOWN])
