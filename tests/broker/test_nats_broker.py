@@ -333,3 +333,32 @@ async def test_what_stands_in_the_url_is_not_logged(tmp_path: Path, caplog: pyte
     assert "127.0.0.1:1 cannot be reached" in caplog.text
     assert "hunter2" not in caplog.text
     assert "ana" not in caplog.text
+
+
+async def test_what_a_handler_has_done_does_not_come_again_though_it_left_at_once(broker: Broker) -> None:
+    inbox, sent = Inbox(), [event(payload=n) for n in range(30)]
+    for one in sent:
+        async with broker.handle("plugin.outbound.>", inbox):
+            await deliver(broker, one)
+            assert await inbox.take(1) == [one]
+
+
+async def test_what_a_handler_has_done_while_the_server_was_away_does_not_come_again(
+    broker: Broker, server: NatsServer
+) -> None:
+    inbox, asked, done = Inbox(), trio.Event(), trio.Event()
+    sent = [event(payload=n) for n in range(2)]
+
+    async def slow(one: Event) -> None:
+        asked.set()
+        await done.wait()
+        await inbox(one)
+
+    with trio.fail_after(60):
+        async with broker.handle("plugin.outbound.>", slow):
+            await deliver(broker, *sent)
+            await asked.wait()
+            await server.kill()
+            await server.start()
+            done.set()
+            assert await inbox.take(2) == sent

@@ -72,6 +72,6 @@ async def test_a_runner_with_nats_has_its_broker_while_it_is_open(
     )
     runner = PollerRunner(config)
     with pytest.raises(RuntimeError, match="not open"):
-        assert runner.broker
+        assert runner.broker is not None
     async with runner.opened():
-        assert runner.broker
+        assert runner.broker is not None

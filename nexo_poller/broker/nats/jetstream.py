@@ -4,43 +4,27 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from nexo_poller.broker.nats.connection import PATIENCE_SECS, Connection
-from nexo_poller.broker.subjects import Pattern
 from nexo_poller.errors import BrokerUnavailable
 
 NO_JETSTREAM: Final = {10039, 10076}  # not for this account; not on this server
 
 
-@frozen
-class Stream:
-    """A stream, and what it keeps."""
-
-    name: str
-    subjects: tuple[str, ...]
-
-
-async def streams_over(connection: Connection, pattern: str) -> list[Stream]:
-    """The streams that keep a topic which matches `pattern`, in the order of their names; none without JetStream.
+async def streams_over(connection: Connection, pattern: str) -> list[str]:
+    """The names of the streams that keep a topic which matches `pattern`, sorted; none without JetStream.
 
     Raises `BrokerUnavailable` if that cannot be told.
     """
-    streams: list[Stream] = []
+    streams: list[str] = []
     while True:
-        page = await ask(connection, "STREAM.LIST", {"subject": pattern, "offset": len(streams)})
-        found = [Stream(one["config"]["name"], tuple(one["config"]["subjects"])) for one in page.get("streams") or ()]
+        page = await ask(connection, "STREAM.NAMES", {"subject": pattern, "offset": len(streams)})
+        found = page.get("streams") or []
         streams += found
         if not found or len(streams) >= page["total"]:
-            return sorted(streams, key=lambda stream: stream.name)
-
-
-def kept_by(stream: Stream, pattern: Pattern) -> list[str]:
-    """The part of `pattern` that the stream keeps, as patterns that have no topic in common."""
-    parts = (pattern.overlap(Pattern(subject)) for subject in stream.subjects)
-    return [part.text for part in parts if part]
+            return sorted(streams)
 
 
 async def ask(connection: Connection, what: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
