@@ -90,7 +90,8 @@ class StdioTransport:
 
     async def run(self, services: PluginServices, *, task_status: trio.TaskStatus[None]) -> None:
         """See `Transport`."""
-        self._state = first = Starting()
+        first = self._state  # which ticks may wait for already
+        assert isinstance(first, Starting)  # noqa: S101 - for the type checker: nothing has run yet
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_up, services)
             await first.over.wait()

@@ -148,6 +148,20 @@ async def test_a_reload_does_not_fail_because_a_new_plugin_does_not_come_up(tmp_
         assert "exit status 9" in await running.error("next")
 
 
+async def test_a_run_that_is_asked_for_before_its_plugin_is_started_waits_for_the_start(tmp_path: Path) -> None:
+    before = actor(tmp_path, env={"AT_SHUTDOWN": "Path('leaving').touch(); wait_for('go')"})
+    async with acting(tmp_path, plugins=(before,)) as running, trio.open_nursery() as nursery:
+        nursery.start_soon(running.runner.reload, config(running, plugins=(actor(tmp_path),)))
+        await true((tmp_path / "leaving").exists)
+        assert running.runner._parts is not None
+        [job] = running.runner._parts.jobs.values()
+        assert isinstance(job.ticker.bound.poller, PluginPollerProxy)
+        places = job.ticker.bound.poller._places
+        nursery.start_soon(running.run)
+        await true(lambda: places.borrowed_tokens == 1)
+        (tmp_path / "go").touch()
+
+
 async def test_a_reload_that_is_refused_starts_and_stops_no_plugin(tmp_path: Path) -> None:
     async with acting(tmp_path, act(PID)) as running:
         before = await pid(running)
