@@ -13,7 +13,7 @@ from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.plugins.ephemeral import EphemeralPollerProxy
 from nexo_poller.plugins.nats import BROKER_URL, NatsTransport
 from nexo_poller.plugins.proxy import PluginPollerProxy
-from nexo_poller.plugins.router import PluginPollerHandle, handles_of
+from nexo_poller.plugins.router import PluginPollerHandle, PluginPollerRouter, handle_of
 from nexo_poller.plugins.stdio import StdioTransport
 from nexo_poller.plugins.transport import PluginServices, Transport
 from nexo_poller.poller import Poller
@@ -69,7 +69,7 @@ class Reach:
 
     def plugin(self, manifest: PluginManifest) -> Plugin:
         """The plugin, not started."""
-        [handle] = handles_of([manifest])
+        handle = handle_of(manifest)
         places = trio.CapacityLimiter(handle.max_concurrent_ticks)
         env = {BROKER_URL: self.settings.url} if self.settings.type == "nats" else {}
         pollers: dict[str, Poller[Any]] = {}
@@ -98,11 +98,16 @@ class Plugins:
     _services_of: ServicesOf | None = field(default=None, init=False)
 
     def wanted(self, manifests: Iterable[PluginManifest]) -> Mapping[str, Plugin]:
-        """By their ids: the plugins that are open already and whose manifest is the same; others are new, not started."""
+        """By their ids: the plugins that are open already and whose manifest is the same; others are new, not started.
+
+        Raises `PollerRouteRegistrationError` if two of them own one kind, as only a configuration made in code can have it.
+        """
         by_id: dict[str, Plugin] = {}
+        router = PluginPollerRouter()
         for manifest in manifests:
             plugin = self._open.get(manifest.id)
             by_id[manifest.id] = plugin if plugin and plugin.manifest == manifest else self._reach.plugin(manifest)
+            router.register(by_id[manifest.id].handle)
         return by_id
 
     @property

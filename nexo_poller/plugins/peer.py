@@ -113,8 +113,8 @@ class Peer:
         return self._left or "it cannot be talked to"
 
     def end(self, error: Exception) -> None:
-        """Let every open call, and each that comes from now on, fail with `error`."""
-        self._ended = error
+        """Let every open call, and each that comes from now on, fail with `error`. The first end tells most."""
+        self._ended = self._ended or error
         while self._calls:
             self._calls.popitem()[1].settle(outcome.Error(error))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from attrs import define, field
 
-from nexo_poller.errors import ConfigError, PluginPollerForwardError, TickError
+from nexo_poller.errors import ConfigError, PermanentError, PluginPollerForwardError, TickError
 from nexo_poller.failures import describe
 from nexo_poller.plugins.members import Members, WrongMember
 from nexo_poller.plugins.transport import Transport
@@ -39,7 +39,7 @@ class PluginPollerProxy(Poller[Mapping[str, Any]]):
         """Refuse what cannot travel; the rest is for the plugin to say, at the first tick."""
         try:
             request_line("", POLL_TICK, config)
-        except ValueError as error:
+        except (ValueError, PermanentError) as error:
             raise ConfigError(f"plugins get their config as JSON: {error}") from error
 
     @asynccontextmanager

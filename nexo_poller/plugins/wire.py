@@ -30,6 +30,7 @@ from nexo_poller.errors import (
     TransientError,
 )
 from nexo_poller.failures import describe
+from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.members import Members, WrongMember
 from nexo_poller.poller import OutboundDelivery, PollContext, TickAck, TickMetrics
 
@@ -40,6 +41,7 @@ LIST_TOOLS: Final = "poll_list_tools"
 CALL_TOOL: Final = "poll_tool_call"
 
 SECOND: Final = timedelta(seconds=1)
+LONGEST_MESSAGE: Final = 65_536  # characters, of which the daemon keeps few, once it has masked them
 LONGEST_WAIT: Final = timedelta(hours=24)  # longer ones are not honoured, and could be more than a timedelta holds
 TO_JSON: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
@@ -160,7 +162,7 @@ def reply_of(ack: TickAck) -> dict[str, Any]:
     hint = ack.next_interval_hint
     result: dict[str, Any] = {
         "next_cursor": encode_cursor(ack.next_cursor),
-        "next_interval_secs": None if hint is None else max(0, -(-hint // SECOND)),
+        "next_interval_secs": None if hint is None else max(0, -(-min(hint, LONGEST_WAIT) // SECOND)),
         "metrics": {"items_seen": ack.metrics.items_seen, "items_dispatched": ack.metrics.items_dispatched},
         "deliver": [*map(_members_of, ack.deliver)] or None,
     }
@@ -183,13 +185,18 @@ def decode_cursor(text: str) -> bytes:
 
 
 def request_line(id: str | int, method: str, params: Mapping[str, Any]) -> bytes:  # noqa: A002 - the member's name
-    """A call, with its newline. Raises `ValueError` if JSON cannot hold the `params`."""
-    return _line({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+    """A call, with its newline.
+
+    Raises `ValueError` if JSON cannot hold the `params`, `PermanentError` if no line may be so long.
+    """
+    return _short_enough(
+        f"the call of {method}", _line({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+    )
 
 
 def reply_result(id: object, result: object) -> bytes:  # noqa: A002 - the member's name
-    """The reply to a call that succeeded, with its newline. Raises `ValueError` if JSON cannot hold the `result`."""
-    return _line({"jsonrpc": "2.0", "id": id, "result": result})
+    """The reply to a call that succeeded, with its newline. Raises like `request_line`."""
+    return _short_enough("the reply", _line({"jsonrpc": "2.0", "id": id, "result": result}))
 
 
 def reply_error(id: object, error: Exception) -> bytes:  # noqa: A002 - the member's name
@@ -202,7 +209,7 @@ def reply_error(id: object, error: Exception) -> bytes:  # noqa: A002 - the memb
         data = {"retry_after_secs": error.retry_after.total_seconds()}
     elif isinstance(error, CredentialsMissing):
         data = {"channel": error.channel, "agent": error.agent}
-    member = _without_nulls({"code": int(code_of(error)), "message": describe(error), "data": data})
+    member = _without_nulls({"code": int(code_of(error)), "message": describe(error)[:LONGEST_MESSAGE], "data": data})
     is_id = isinstance(id, str | int) or (isinstance(id, float) and isfinite(id))  # Python reads 1e999 as infinity
     return _line({"jsonrpc": "2.0", "id": id if is_id else None, "error": member})
 
@@ -341,6 +348,13 @@ def _line(message: Mapping[str, Any]) -> bytes:
         return TO_JSON(message).encode() + b"\n"
     except (TypeError, RecursionError) as error:
         raise ValueError(f"it is no JSON: {error}") from error
+
+
+def _short_enough(what: str, line: bytes) -> bytes:
+    size = len(line) - len(b"\n")
+    if size > LONGEST_LINE:  # the other end would hang up, and all that is under way would be lost with it
+        raise PermanentError(f"{what} has {size:,} bytes of JSON, and at most {LONGEST_LINE:,} may travel")
+    return line
 
 
 def _refuse(constant: str) -> Any:

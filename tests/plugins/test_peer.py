@@ -64,6 +64,14 @@ async def test_calls_after_the_end_fail_at_once() -> None:
         await peer.ask("poll_tick", {})
 
 
+async def test_whoever_comes_late_is_told_of_the_first_end() -> None:
+    peer = Peer("acme", Reading(), unasked)
+    peer.end(PluginPollerForwardError("acme", "exit status 9"))
+    peer.end(PluginPollerForwardError("acme", "it was stopped"))
+    with pytest.raises(PluginPollerForwardError, match="exit status 9"):
+        await peer.ask("poll_tick", {})
+
+
 class Talking(Reading):
     """A program that says these lines, and is silent then."""
 

@@ -13,7 +13,8 @@ from acting import SOON, Acting, act, acting, actor
 from attrs import evolve
 
 from nexo_poller.config.model import Config
-from nexo_poller.errors import ConfigError, ToolError
+from nexo_poller.errors import ConfigError, PollerRouteRegistrationError, ToolError
+from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.proxy import PluginPollerProxy
 from nexo_poller.tools import tools
 
@@ -179,6 +180,27 @@ async def test_a_kind_that_is_built_in_refuses_the_boot(tmp_path: Path) -> None:
     [error] = refused.value.exceptions
     assert "the kind 'rss' of plugin 'acme'" in str(error)
     assert "RssPoller" in str(error)
+
+
+async def test_a_kind_of_two_plugins_refuses_the_boot_and_the_reload(tmp_path: Path) -> None:
+    twice = (actor(tmp_path), actor(tmp_path, id="rival"))
+    complaint = "the kind 'act' of plugin 'rival' is owned by plugin 'acme' already"
+    with pytest.RaisesGroup(pytest.RaisesExc(PollerRouteRegistrationError, match=complaint), flatten_subgroups=True):
+        async with acting(tmp_path, plugins=twice):
+            pass
+    async with acting(tmp_path, act(PID)) as running:
+        before = await pid(running)
+        with pytest.raises(PollerRouteRegistrationError, match=complaint):
+            await running.runner.reload(config(running, plugins=twice))
+        assert await pid(running) == before
+
+
+async def test_a_tick_that_cannot_travel_pauses_its_job_and_leaves_the_plugin_alone(tmp_path: Path) -> None:
+    async with acting(tmp_path, act(), act(PID, id="next")) as running:
+        before = await pid(running, "next")
+        await running.runner.set_cursor("inbox", b"x" * LONGEST_LINE)
+        assert "the call of poll_tick has 5,592," in await running.error()
+        assert await pid(running, "next") == before
 
 
 async def test_a_plugin_is_told_of_the_end_and_may_save_things(tmp_path: Path) -> None:

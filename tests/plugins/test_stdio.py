@@ -7,7 +7,7 @@ import trio
 from acting import act, acting, actor
 from ticking import RecordingHost
 
-from nexo_poller.plugins.router import handles_of
+from nexo_poller.plugins.router import handle_of
 from nexo_poller.plugins.stdio import StdioTransport
 from nexo_poller.plugins.wire import TickRequest
 
@@ -227,7 +227,7 @@ class SlowHost(RecordingHost):
 
 
 async def test_a_tick_waits_for_all_that_was_published_before_its_reply(tmp_path: Path) -> None:
-    [handle] = handles_of([actor(tmp_path, publish=("plugin.note",))])
+    handle = handle_of(actor(tmp_path, publish=("plugin.note",)))
     transport, host = StdioTransport(handle, trio.CapacityLimiter(1)), SlowHost()
     script = """
 for n in range(5):

@@ -18,6 +18,7 @@ from nexo_poller.errors import (
     TransientError,
 )
 from nexo_poller.failures import classify
+from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.wire import (
     TickReply,
     TickRequest,
@@ -201,6 +202,7 @@ def test_an_ack_of_a_plugin_arrives_as_it_would_from_a_poller_in_the_process(ack
 def test_an_ack_that_says_nothing_is_nearly_empty_on_the_wire() -> None:
     assert reply_of(TickAck()) == {"metrics": {"items_seen": 0, "items_dispatched": 0}}
     assert reply_of(TickAck(next_interval_hint=timedelta(milliseconds=1)))["next_interval_secs"] == 1
+    assert reply_of(TickAck(next_interval_hint=timedelta.max))["next_interval_secs"] == 24 * 3600
 
 
 def test_the_older_reply_works() -> None:
@@ -401,6 +403,18 @@ def test_what_json_cannot_hold_is_refused_before_it_is_sent(value: object) -> No
         deep = [deep]
     with pytest.raises(ValueError, match=r"."):
         reply_result(1, deep)
+
+
+def test_what_no_line_can_hold_is_refused_before_it_is_sent() -> None:
+    around = len(request_line(1, "poll_tick", {"config": ""}).strip())
+    assert len(request_line(1, "poll_tick", {"config": "x" * (LONGEST_LINE - around)}).strip()) == LONGEST_LINE
+    with pytest.raises(
+        PermanentError, match="the call of poll_tick has 4,194,305 bytes of JSON, and at most 4,194,304 may"
+    ):
+        request_line(1, "poll_tick", {"config": "x" * (LONGEST_LINE - around + 1)})
+    with pytest.raises(PermanentError, match="the reply has"):
+        reply_result(1, "x" * LONGEST_LINE)
+    assert len(reply_error(1, TransientError("x" * LONGEST_LINE))) < LONGEST_LINE
 
 
 def test_a_request_is_a_value() -> None:

@@ -10,7 +10,7 @@ from attrs import define, field
 from nexo_poller.clock import SystemClock
 from nexo_poller.errors import ConfigError, MethodNotFound, TransientError
 from nexo_poller.plugins.members import Members
-from nexo_poller.plugins.sdk.host import Call, RemoteHost
+from nexo_poller.plugins.sdk.host import BrokerPollerHost, Call
 from nexo_poller.plugins.sdk.http import JobsHttp
 from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.stand_in import RemoteCredentials, StandIn
@@ -84,7 +84,7 @@ class Program:
 
     async def _poll_tick(self, params: Members) -> Mapping[str, Any]:
         request = tick_request(params.values)
-        host = RemoteHost(job_id=request.job_id, agent_id=request.agent_id, call=self.call)
+        host = BrokerPollerHost(job_id=request.job_id, agent_id=request.agent_id, call=self.call)
         timeout = self.identity.tick_timeout.total_seconds()
         with trio.move_on_after(timeout):
             return await run_tick(request, self._poller(request.kind), host, self._http.client)
