@@ -126,4 +126,7 @@ def place_of(url: str) -> str:
 
 
 def _log(_loop: Any, context: dict[str, Any]) -> None:
-    log.warning("NATS: %s", context.get("message"), exc_info=context.get("exception"))
+    """Note what asyncio has no better place for; what a broken connection leaves behind is no news."""
+    error = context.get("exception")
+    level = logging.DEBUG if isinstance(error, OSError | NatsError) else logging.WARNING
+    log.log(level, "NATS: %s", context.get("message"), exc_info=error)
