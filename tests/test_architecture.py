@@ -67,7 +67,7 @@ FLOORS: Final = (
     },
 )
 PURE: Final = FLOORS[-1] | {"event"}  # which makes messages, a broker's word, and is as pure
-PURE_MODULES: Final = {f"nexo_poller.plugins.{name}" for name in ("members", "wire", "router")}
+PURE_MODULES: Final = {f"nexo_poller.plugins.{name}" for name in ("members", "router", "ticks", "wire")}
 IMPURE: Final = {
     *("trio", "asyncio", "threading", "concurrent", "socket", "ssl", "http", "httpx", "httpcore", "sqlite3", "apsw"),
     *("time", "random", "secrets"),

@@ -12,11 +12,11 @@ from nexo_poller.plugins.sdk.serving import serve
 
 if TYPE_CHECKING:
     from nexo_poller.plugins.ephemeral import EphemeralPollerProxy, spawn_ephemeral_tick
-    from nexo_poller.plugins.nats import forward_tick
+    from nexo_poller.plugins.forwarding import forward_tick
     from nexo_poller.plugins.proxy import PluginPollerProxy
     from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle, PluginPollerRouter
     from nexo_poller.plugins.sdk.host import BrokerPollerHost
-    from nexo_poller.plugins.wire import TickReply, TickRequest, build_tick_request, encode_cursor
+    from nexo_poller.plugins.ticks import TickReply, TickRequest, build_tick_request, encode_cursor
 
 __all__ = [
     "BrokerPollerHost",
@@ -43,11 +43,11 @@ _HOMES: Final = {
     "PluginPollerHandle": "nexo_poller.plugins.router",
     "PluginPollerProxy": "nexo_poller.plugins.proxy",
     "PluginPollerRouter": "nexo_poller.plugins.router",
-    "TickReply": "nexo_poller.plugins.wire",
-    "TickRequest": "nexo_poller.plugins.wire",
-    "build_tick_request": "nexo_poller.plugins.wire",
-    "encode_cursor": "nexo_poller.plugins.wire",
-    "forward_tick": "nexo_poller.plugins.nats",
+    "TickReply": "nexo_poller.plugins.ticks",
+    "TickRequest": "nexo_poller.plugins.ticks",
+    "build_tick_request": "nexo_poller.plugins.ticks",
+    "encode_cursor": "nexo_poller.plugins.ticks",
+    "forward_tick": "nexo_poller.plugins.forwarding",
     "spawn_ephemeral_tick": "nexo_poller.plugins.ephemeral",
 }
 

@@ -10,12 +10,13 @@ from attrs import define, field
 from nexo_poller.errors import PluginPollerForwardError
 from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.process import Child, Hear, spawned, unheard
-from nexo_poller.plugins.wire import POLL_TICK, build_tick_request, message_of, request_line, result_of, tick_reply
+from nexo_poller.plugins.ticks import build_tick_request, tick_reply
+from nexo_poller.plugins.wire import POLL_TICK, message_of, request_line, result_of
 from nexo_poller.poller import PollContext, Poller, TickAck
 
 if TYPE_CHECKING:
     from nexo_poller.plugins.router import PluginPollerHandle
-    from nexo_poller.plugins.wire import TickReply, TickRequest
+    from nexo_poller.plugins.ticks import TickReply, TickRequest
 
 EXIT_SECS: Final = 2.0
 ONLY_CALL: Final = 1

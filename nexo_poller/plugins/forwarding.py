@@ -12,7 +12,8 @@ from attrs import Factory, define
 from nexo_poller.broker import Broker
 from nexo_poller.errors import BrokerError, PluginPollerForwardError
 from nexo_poller.failures import describe
-from nexo_poller.plugins.wire import POLL_TICK, TickReply, TickRequest, request_line, result_of, tick_reply, unwrap
+from nexo_poller.plugins.ticks import TickReply, TickRequest, tick_reply
+from nexo_poller.plugins.wire import POLL_TICK, request_line, result_of, unwrap
 
 if TYPE_CHECKING:
     from nexo_poller.plugins.router import PluginPollerHandle

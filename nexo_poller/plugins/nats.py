@@ -37,16 +37,9 @@ from nexo_poller.plugins.forwarding import Asked, ask, callback_topic, forward_t
 from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.process import Child, spawned
 from nexo_poller.plugins.restarts import restart_pause, short_lives
+from nexo_poller.plugins.ticks import TickReply, TickRequest
 from nexo_poller.plugins.transport import PluginServices
-from nexo_poller.plugins.wire import (
-    CALL_TOOL,
-    LIST_TOOLS,
-    TickReply,
-    TickRequest,
-    reply_error,
-    reply_result,
-    unwrap,
-)
+from nexo_poller.plugins.wire import CALL_TOOL, LIST_TOOLS, reply_error, reply_result, unwrap
 from nexo_poller.poller import PollerHost
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from attrs import define, field
 from nexo_poller.errors import ConfigError, PermanentError, PluginPollerForwardError, TickError
 from nexo_poller.failures import describe
 from nexo_poller.plugins.members import Members, WrongMember
+from nexo_poller.plugins.ticks import build_tick_request
 from nexo_poller.plugins.transport import Transport
-from nexo_poller.plugins.wire import POLL_TICK, build_tick_request, request_line
+from nexo_poller.plugins.wire import POLL_TICK, request_line
 from nexo_poller.poller import PollContext, Poller, TickAck
 from nexo_poller.tool import Tool
 

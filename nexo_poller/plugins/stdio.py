@@ -27,18 +27,9 @@ from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.peer import LAST_SECONDS, Call, Peer
 from nexo_poller.plugins.process import Child, spawned
 from nexo_poller.plugins.restarts import restart_pause, short_lives
+from nexo_poller.plugins.ticks import TickReply, TickRequest, tick_reply
 from nexo_poller.plugins.transport import PluginServices
-from nexo_poller.plugins.wire import (
-    CALL_TOOL,
-    INITIALIZE,
-    LIST_TOOLS,
-    POLL_TICK,
-    SHUTDOWN,
-    TickReply,
-    TickRequest,
-    request_line,
-    tick_reply,
-)
+from nexo_poller.plugins.wire import CALL_TOOL, INITIALIZE, LIST_TOOLS, POLL_TICK, SHUTDOWN, request_line
 from nexo_poller.poller import PollerHost
 
 if TYPE_CHECKING:

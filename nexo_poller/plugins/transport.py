@@ -8,7 +8,7 @@ import trio
 from nexo_poller.poller import PollerHost
 
 if TYPE_CHECKING:
-    from nexo_poller.plugins.wire import TickReply, TickRequest
+    from nexo_poller.plugins.ticks import TickReply, TickRequest
 
 
 class PluginServices(Protocol):

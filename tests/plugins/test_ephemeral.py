@@ -17,7 +17,7 @@ from nexo_poller.errors import ConfigError, PermanentError, PluginPollerForwardE
 from nexo_poller.plugins.ephemeral import EphemeralPollerProxy, spawn_ephemeral_tick
 from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
-from nexo_poller.plugins.wire import TickReply, TickRequest
+from nexo_poller.plugins.ticks import TickReply, TickRequest
 from nexo_poller.poller import TickMetrics
 
 MB = 2**20

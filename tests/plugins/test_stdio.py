@@ -9,7 +9,7 @@ from ticking import RecordingHost
 
 from nexo_poller.plugins.router import handle_of
 from nexo_poller.plugins.stdio import StdioTransport
-from nexo_poller.plugins.wire import TickRequest
+from nexo_poller.plugins.ticks import TickRequest
 
 
 async def test_a_tick_goes_there_and_its_reply_is_committed_like_any(tmp_path: Path) -> None:

@@ -15,16 +15,8 @@ from nexo_poller.plugins.sdk.http import JobsHttp
 from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.stand_in import RemoteCredentials, StandIn
 from nexo_poller.plugins.sdk.tick import run_tick
-from nexo_poller.plugins.wire import (
-    CALL_TOOL,
-    INITIALIZE,
-    LIST_TOOLS,
-    POLL_TICK,
-    reply_error,
-    reply_result,
-    tick_request,
-    unwrap,
-)
+from nexo_poller.plugins.ticks import tick_request
+from nexo_poller.plugins.wire import CALL_TOOL, INITIALIZE, LIST_TOOLS, POLL_TICK, reply_error, reply_result, unwrap
 from nexo_poller.poller import Poller
 from nexo_poller.tool import Tool
 

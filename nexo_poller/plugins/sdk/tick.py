@@ -11,7 +11,7 @@ from nexo_poller.config.job_config import structure_config
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
 from nexo_poller.failures import classify, describe
 from nexo_poller.plugins.sdk.payloads import delivered_payload
-from nexo_poller.plugins.wire import TickRequest, decode_cursor, reply_of
+from nexo_poller.plugins.ticks import TickRequest, decode_cursor, reply_of
 from nexo_poller.poller import PollContext, Poller, PollerHost, TickAck
 
 if TYPE_CHECKING:  # a poller that needs no HTTP shall not wait for it
