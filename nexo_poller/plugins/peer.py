@@ -19,6 +19,7 @@ from attrs import Factory, define, field
 
 from nexo_poller.errors import PluginPollerForwardError
 from nexo_poller.failures import describe
+from nexo_poller.plugins.last_words import LONGEST_TOLD, cut
 from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.wire import message_of, reply_error, reply_result, request_line, result_of
 
@@ -77,7 +78,7 @@ class Complaints:
         """Write the fault down, if it is its turn."""
         number = next(self._numbers)
         if number & (number - 1) == 0:
-            log.warning("plugin '%s': %s (fault %d of what it says)", self._plugin_id, fault, number)
+            log.warning("plugin '%s': %s (fault %d of what it says)", self._plugin_id, cut(fault, LONGEST_TOLD), number)
 
 
 @define(eq=False)

@@ -149,10 +149,12 @@ class StdioTransport:
                     fault = await self._served(child, services)
                 finally:
                     await _see_off(child)
-                await services.host().log("warning", f"the plugin has ended: {fault}", _stderr_of(child))
-                return fault
+                stderr = [*child.last_words.lines]
+                await services.host().log("warning", f"the plugin has ended: {fault}", {"stderr": stderr})
         except TransientError as error:  # there are no more processes to be had
-            return describe(error)
+            fault = describe(error)
+            await services.host().log("warning", fault)
+        return fault
 
     async def _served(self, child: Child, services: PluginServices) -> str:
         """Serve the process for as long as it can be talked to; how it ended, in words, once it is gone."""
@@ -237,7 +239,3 @@ async def _see_off(child: Child) -> None:
                 while await child.receive_line() is not None:
                     continue
         await child.stop(GRACE)
-
-
-def _stderr_of(child: Child) -> dict[str, Any]:
-    return {"stderr": [*child.last_words.lines]}

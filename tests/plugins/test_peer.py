@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from nexo_poller.errors import PluginPollerForwardError
+from nexo_poller.errors import MethodNotFound, PluginPollerForwardError
 from nexo_poller.plugins.peer import MOST_ANSWERS, UNREAD_SECONDS, Peer
 
 SECOND = timedelta(seconds=1)
@@ -104,3 +104,15 @@ async def test_of_a_program_that_asks_without_end_no_more_is_read_than_can_be_an
         await wait_all_tasks_blocked()
         assert len(program.lines) == 9 * MOST_ANSWERS - 1
         nursery.cancel_scope.cancel()
+
+
+async def test_the_log_has_no_more_of_what_a_program_says_than_a_few_words(caplog: pytest.LogCaptureFixture) -> None:
+    async def refused(_method: str, _params: Any) -> None:
+        raise MethodNotFound("there is no such method")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Peer("acme", Talking([b'{"method": "%s"}' % (b"long " * 100_000)]), refused).run)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert "plugin 'acme': long long" in caplog.text
+    assert len(caplog.text) < 1_000

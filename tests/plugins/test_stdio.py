@@ -182,6 +182,14 @@ async def test_a_plugin_that_cannot_be_started_says_so_in_its_ticks(tmp_path: Pa
         assert "cannot run '/no/such/program'" in await running.error()
 
 
+async def test_a_plugin_for_which_there_is_no_process_says_so_in_the_log_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with acting(tmp_path, plugins=(actor(tmp_path, args=("\0",)),)) as running:
+        assert "cannot be started: embedded null byte" in caplog.text
+        assert "cannot be started: embedded null byte" in await running.error()
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [
