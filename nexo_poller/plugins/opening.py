@@ -79,7 +79,7 @@ class Reach:
             return Plugin(manifest=manifest, handle=handle, pollers=pollers, transport=None)
         transport = self._transport(handle, places)
         for kind in handle.kinds:
-            pollers[kind] = PluginPollerProxy(handle, kind, transport, places)
+            pollers[kind] = PluginPollerProxy(kind, handle, transport, places)
         return Plugin(manifest=manifest, handle=handle, pollers=pollers, transport=transport)
 
     def _transport(self, handle: PluginPollerHandle, places: trio.CapacityLimiter) -> Transport:

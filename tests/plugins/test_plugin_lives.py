@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,15 @@ async def test_a_tick_that_cannot_travel_pauses_its_job_and_leaves_the_plugin_al
         await running.runner.set_cursor("inbox", b"x" * LONGEST_LINE)
         assert "the call of poll_tick has 5,592," in await running.error()
         assert await pid(running, "next") == before
+
+
+@pytest.mark.parametrize("lifecycle", ["long_lived", "ephemeral"])
+async def test_a_config_that_json_cannot_hold_rejects_its_job_alone(tmp_path: Path, lifecycle: str) -> None:
+    jobs = (act(PID), act(id="dated", config={"since": date(2026, 1, 1)}))
+    async with acting(tmp_path, *jobs, plugins=(actor(tmp_path, lifecycle=lifecycle),)) as running:
+        dated, inbox = await running.runner.list_jobs()
+        assert "plugins get their config as JSON" in str(dated.problems)
+        assert not inbox.is_rejected
 
 
 async def test_a_plugin_is_told_of_the_end_and_may_save_things(tmp_path: Path) -> None:
