@@ -117,12 +117,21 @@ class Plugins:
 
     @asynccontextmanager
     async def running(self, wanted: Mapping[str, Plugin], services_of: ServicesOf) -> AsyncIterator[None]:
-        """These plugins run during the block, those that do not come up excepted; nothing of them is left after it."""
+        """These plugins run during the block, those that do not come up excepted; nothing of them is left after it.
+
+        What the block raises comes out as it is, in no group.
+        """
+        raised: BaseException | None = None
         async with trio.open_nursery() as nursery:
             self._nursery, self._services_of = nursery, services_of
-            await self.exchange(wanted)
-            yield
+            try:
+                await self.exchange(wanted)
+                yield
+            except BaseException as error:  # noqa: BLE001 - only carried out of the nursery, which would make it a group
+                raised = error
             nursery.cancel_scope.cancel()
+        if raised is not None:
+            raise raised
 
     async def exchange(self, wanted: Mapping[str, Plugin]) -> None:
         """Stop the plugins that are not `wanted`, then start those that are new. Raises nothing, whatever they do."""

@@ -13,9 +13,11 @@ from acting import SOON, Acting, act, acting, actor
 from attrs import evolve
 
 from nexo_poller.config.model import Config
-from nexo_poller.errors import ConfigError, PollerRouteRegistrationError, ToolError
+from nexo_poller.errors import ConfigError, JobUnknown, PollerRouteRegistrationError, ToolError
 from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.proxy import PluginPollerProxy
+from nexo_poller.runner.runner import PollerRunner
+from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.tools import tools
 
 SHORT = timedelta(seconds=1)
@@ -225,6 +227,15 @@ async def test_a_plugin_that_will_not_end_is_ended(tmp_path: Path) -> None:
     env = {"AT_START": deaf, "AT_SHUTDOWN": "time.sleep(600)"}
     async with acting(tmp_path, plugins=(actor(tmp_path, env=env),)):
         assert len(running_in(tmp_path)) == 1
+    assert running_in(tmp_path) == []
+
+
+async def test_what_is_raised_while_plugins_are_open_comes_out_in_no_group(tmp_path: Path) -> None:
+    opened = Config(jobs=(act(),), plugins=(actor(tmp_path),))
+    runner = PollerRunner(opened, store=SqliteStore(tmp_path / "poller.db"))
+    with pytest.raises(JobUnknown, match="there is no job 'nobody'"):
+        async with runner.opened():
+            await runner.dry_run("nobody")
     assert running_in(tmp_path) == []
 
 
