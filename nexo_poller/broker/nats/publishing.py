@@ -6,7 +6,6 @@ after the message: the server has had it. Whether any subscriber will, nobody kn
 the server says so before the PONG, and the message is unrouted, as it would be with a `LocalBroker`.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -95,19 +94,19 @@ def _check(answer: Msg) -> None:
 
 async def _heard(client: Client, message: Message) -> bool:
     """In asyncio: publish, wait for the PONG, and return whether anybody subscribes to the topic."""
-    nobody: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
     inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox, future=nobody, max_msgs=1)
+    subscription = await client.subscribe(inbox)
     try:
         await client.publish(message.topic, message.body, reply=inbox, headers={HEADER: message.id})
         await client.flush(PATIENCE_SECS)
+        answer = await subscription.next_msg() if subscription.pending_msgs else None
     except NatsError as error:
         await client.close()
         raise away() from error
     finally:
         if not client.is_closed:
             await subscription.unsubscribe()
-    return not (nobody.done() and (nobody.result().headers or {}).get("Status") == NOBODY)
+    return answer is None or (answer.headers or {}).get("Status") != NOBODY
 
 
 def _remember(topics: set[str], topic: str) -> None:
