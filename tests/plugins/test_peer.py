@@ -116,3 +116,23 @@ async def test_the_log_has_no_more_of_what_a_program_says_than_a_few_words(caplo
         nursery.cancel_scope.cancel()
     assert "plugin 'acme': long long" in caplog.text
     assert len(caplog.text) < 1_000
+
+
+class Leaving(Talking):
+    """A program that says these lines, and leaves."""
+
+    async def receive_line(self) -> bytes | None:
+        await trio.lowlevel.checkpoint()
+        return self.lines.pop(0) if self.lines else None
+
+
+async def test_what_a_program_asked_before_it_left_is_still_done(autojump_clock: MockClock) -> None:
+    done: list[str] = []
+
+    async def slowly(method: str, _params: Any) -> None:
+        await trio.sleep(1)
+        done.append(method)
+
+    peer = Peer("acme", Leaving([b'{"method": "log"}']), slowly)
+    assert await peer.run() == "it closed its stdout"
+    assert done == ["log"]

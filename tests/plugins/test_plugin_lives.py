@@ -222,6 +222,15 @@ async def test_a_plugin_is_told_of_the_end_and_may_save_things(tmp_path: Path) -
     assert running_in(tmp_path) == []
 
 
+async def test_a_plugin_that_does_not_heed_its_shutdown_is_told_by_sigterm_and_may_save_things(tmp_path: Path) -> None:
+    save = "import signal; signal.signal(signal.SIGTERM, lambda *_: (Path('saved').touch(), os._exit(0)))"
+    env = {"AT_START": save, "AT_SHUTDOWN": "time.sleep(600)"}
+    async with acting(tmp_path, plugins=(actor(tmp_path, env=env),)):
+        assert not (tmp_path / "saved").exists()
+    assert (tmp_path / "saved").exists()
+    assert running_in(tmp_path) == []
+
+
 async def test_a_plugin_that_will_not_end_is_ended(tmp_path: Path) -> None:
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
     env = {"AT_START": deaf, "AT_SHUTDOWN": "time.sleep(600)"}

@@ -198,7 +198,7 @@ async def test_a_flood_on_stderr_is_drained_and_told_in_part(programs: Programs)
     assert len(heard) < 500
 
 
-async def test_stderr_without_a_newline_takes_no_memory(programs: Programs) -> None:
+async def test_stderr_without_a_newline_is_drained_and_cut(programs: Programs) -> None:
     source = "import sys; [sys.stderr.write('x' * 2**20) for _ in range(8)]; sys.stderr.flush(); print('done')"
     async with spawned(programs.python(source), {}) as child:
         assert await child.receive_line() == b"done"
