@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -36,9 +36,16 @@ async def ask(connection: Connection, what: str, body: Mapping[str, Any]) -> Map
         return {}
     except NatsTimeoutError as error:
         raise BrokerUnavailable("JetStream does not answer") from error
-    answer: Mapping[str, Any] = json.loads(message.data)
-    if "error" not in answer:
-        return answer
-    if answer["error"].get("err_code") in NO_JETSTREAM:
-        return {}
-    raise BrokerUnavailable(f"JetStream: {answer['error'].get('description')}")
+    try:
+        answer: Any = json.loads(message.data)
+    except (ValueError, RecursionError):
+        answer = None
+    match answer:
+        case {"error": {"err_code": code}} if code in NO_JETSTREAM:
+            return {}
+        case {"error": {"description": description}}:
+            raise BrokerUnavailable(f"JetStream: {description}")
+        case {"type": str()}:
+            return cast(Mapping[str, Any], answer)
+        case _:
+            raise BrokerUnavailable("somebody else answers what JetStream is asked")
