@@ -17,10 +17,10 @@ from attrs import Factory, asdict, define, field, frozen
 
 from nexo_poller import audit
 from nexo_poller.broker.subjects import Pattern, topic_fault
+from nexo_poller.broker.topics import without_account
 from nexo_poller.config.fields import fields_of
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, HostError, MethodNotFound, PermanentError
-from nexo_poller.event import without_account
 from nexo_poller.plugins.lane import Lane, Place
 from nexo_poller.plugins.transport import PluginServices
 from nexo_poller.poller import LlmInvokeRequest, LogLevel, PollerHost

@@ -25,8 +25,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from trio_asyncio import TrioEventLoop
 
+from nexo_poller.broker.topics import without_account
 from nexo_poller.errors import BrokerAway
-from nexo_poller.event import without_account
 
 PING: Final = b"PING\r\n"
 PATIENCE_SECS: Final = 5  # with a server that is there and says nothing
