@@ -1,1 +1,1 @@
-"""How fast, and how much memory. `python -m benchmarks.ticks`, `benchmarks.memory`, `benchmarks.reload`."""
+"""How fast, and how much memory. `python -m benchmarks.ticks`, `.memory`, `.reload`, `.plugins`."""

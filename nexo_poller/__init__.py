@@ -4,8 +4,7 @@ A job says what to poll, for whom, when, and where the result goes; a poller is 
 does the rest: schedules, leases, cursors, deliveries that are neither lost nor repeated, backoff, alerts.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.errors import (
@@ -34,6 +33,7 @@ from nexo_poller.errors import (
     TransientError,
     Unrouted,
 )
+from nexo_poller.on_demand import on_demand
 from nexo_poller.poller import (
     Deliver,
     LlmInvokeRequest,
@@ -178,9 +178,5 @@ _HOMES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """A name of the machine's, brought along when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_demand(__name__, _HOMES)

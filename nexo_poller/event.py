@@ -1,4 +1,4 @@
-"""From what a poller wants to say to a message: its topic, its id, and the JSON that travels.
+"""From what a poller wants to say to a message: its id, and the JSON that travels.
 
 Everything in a message is fixed here, once, at the commit (M1); on its way nothing is added to it.
 """
@@ -12,37 +12,12 @@ from uuid import UUID, uuid5
 from nexo_poller.broker import Event, Message
 from nexo_poller.broker.subjects import topic_fault
 from nexo_poller.errors import HostError, PermanentError
-from nexo_poller.masking import fingerprint
 from nexo_poller.poller import OutboundDelivery
 
 SOURCE: Final = "plugin.poller"
-OUTBOUND: Final = "plugin.outbound"
 MAX_BODY_BYTES: Final = 2**20  # what a NATS server takes unless told otherwise
 MESSAGE_IDS: Final = UUID("6a8f6c0e-7f0b-5d0c-9b0e-3d3c1c1f5b52")
 TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-def outbound_topic(channel: str, instance: str | None) -> str:
-    """`plugin.outbound.<channel>.<instance>`; without an instance, the bare `plugin.outbound.<channel>`.
-
-    Raises `PermanentError` if one of the two cannot be part of a topic. The error does not show the instance (O2).
-    """
-    if fault := "has a dot" if "." in channel else topic_fault(channel):
-        raise PermanentError(f"the channel '{channel}' {fault} (name one of the channels in the agent's credentials)")
-    if instance is None:
-        return f"{OUTBOUND}.{channel}"
-    if fault := topic_fault(instance):
-        raise PermanentError(f"the name of the account bound to channel '{channel}' {fault} (rename it)")
-    return f"{OUTBOUND}.{channel}.{instance}"
-
-
-def without_account(topic: str) -> str:
-    """`topic` as logs and errors may show it: with the account's fingerprint in the place of its name (O2)."""
-    outbound, _, rest = topic.partition(f"{OUTBOUND}.")
-    channel, _, instance = rest.partition(".")
-    if outbound or not instance:
-        return topic
-    return f"{OUTBOUND}.{channel}.{fingerprint(instance)}"
 
 
 def message_id(store_id: UUID | str, job_id: str, fence: int, n: int | str) -> str:

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
 
 import nexo_poller
+import nexo_poller.plugins
 
 PACKAGE: Final = Path(nexo_poller.__file__).parent
 FRONT_DOOR: Final = "nexo_poller"
+DOORS: Final = (nexo_poller, nexo_poller.plugins)
 
 # From top to bottom. A room uses only the rooms below it; those on one floor know nothing of each other.
 FLOORS: Final = (
@@ -48,6 +51,7 @@ FLOORS: Final = (
         *("errors", "failures"),
         *(
             "masking",
+            "on_demand",
             "plan",
             "poller",
             "schedule",
@@ -63,7 +67,7 @@ FLOORS: Final = (
     },
 )
 PURE: Final = FLOORS[-1] | {"event"}  # which makes messages, a broker's word, and is as pure
-PURE_MODULES: Final = {f"nexo_poller.plugins.{name}" for name in ("members", "wire", "router")}
+PURE_MODULES: Final = {f"nexo_poller.plugins.{name}" for name in ("members", "router", "ticks", "wire")}
 IMPURE: Final = {
     *("trio", "asyncio", "threading", "concurrent", "socket", "ssl", "http", "httpx", "httpcore", "sqlite3", "apsw"),
     *("time", "random", "secrets"),
@@ -165,15 +169,30 @@ def test_importing_the_library_loads_nothing_that_only_some_users_need() -> None
     assert loaded == "[]\n"
 
 
-def test_the_list_of_public_names_is_sorted_and_complete() -> None:
-    front_door = [node for node in ast.walk(MODULES[FRONT_DOOR]) if isinstance(node, ast.ImportFrom)]
-    ours = [node for node in front_door if str(node.module).startswith(FRONT_DOOR)]
-    assert nexo_poller.__all__ == sorted({alias.name for node in ours for alias in node.names})
+@pytest.mark.parametrize("door", DOORS)
+def test_the_list_of_public_names_is_sorted_and_complete(door: ModuleType) -> None:
+    imported = [node for node in ast.walk(MODULES[door.__name__]) if isinstance(node, ast.ImportFrom)]
+    ours = [
+        node for node in imported if str(node.module).startswith(FRONT_DOOR) and "on_demand" not in str(node.module)
+    ]
+    assert door.__all__ == sorted({alias.name for node in ours for alias in node.names})
 
 
-@pytest.mark.parametrize("name", nexo_poller.__all__)
-def test_every_public_name_says_what_it_is_and_so_do_its_methods(name: str) -> None:
-    value = getattr(nexo_poller, name)
+@pytest.mark.parametrize("door", DOORS)
+def test_names_that_come_when_asked_for_are_seen_before(door: ModuleType) -> None:
+    look = f"import {door.__name__} as door; print({{*door.__all__}} - {{*dir(door)}})"
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_name_that_is_not_there_is_told_like_that_of_any_module(door: ModuleType) -> None:
+    with pytest.raises(AttributeError, match=f"module '{door.__name__}' has no attribute 'PolerRunner'"):
+        door.PolerRunner  # noqa: B018 - the look is what is tested
+
+
+@pytest.mark.parametrize(("door", "name"), [(door, name) for door in DOORS for name in door.__all__])
+def test_every_public_name_says_what_it_is_and_so_do_its_methods(door: ModuleType, name: str) -> None:
+    value = getattr(door, name)
     assert value.__doc__
     assert [method for method in public_methods(value) if not inspect.getdoc(getattr(value, method))] == []
 

@@ -17,11 +17,8 @@ from nexo_poller.event import (
     delivery_message,
     event_json,
     message_id,
-    outbound_topic,
     published_message,
-    without_account,
 )
-from nexo_poller.masking import fingerprint
 from nexo_poller.poller import OutboundDelivery
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -151,25 +148,6 @@ def test_only_a_topic_can_be_published_to(topic: str) -> None:
         published(b"1", topic)
 
 
-def test_a_delivery_s_topic_is_channel_and_account() -> None:
-    assert outbound_topic("telegram", None) == "plugin.outbound.telegram"
-    assert outbound_topic("telegram", "ana_bot") == "plugin.outbound.telegram.ana_bot"
-    assert outbound_topic("google", "ana@gmail.com") == "plugin.outbound.google.ana@gmail.com"
-
-
-@pytest.mark.parametrize("channel", ["", "a.b", "a b", "*", ">"])
-def test_a_channel_is_one_token(channel: str) -> None:
-    with pytest.raises(PermanentError, match=f"the channel '{channel.replace('*', '[*]')}' has"):
-        outbound_topic(channel, None)
-
-
-@pytest.mark.parametrize("account", ["", "ana bot", "ana.", "a>b"])
-def test_an_account_that_fits_no_topic_is_refused_without_being_shown(account: str) -> None:
-    with pytest.raises(PermanentError, match="channel 'telegram' has a") as caught:
-        outbound_topic("telegram", account)
-    assert not account or account not in str(caught.value)
-
-
 def test_ids_are_the_same_when_asked_again_and_differ_for_all_else() -> None:
     store = UUID("00000000-0000-4000-8000-000000000001")
     first = message_id(store, "inbox", 7, 0)
@@ -195,10 +173,3 @@ def test_equal_moments_in_other_zones_give_equal_bytes() -> None:
     event = Event(id=ID, timestamp=NOON, topic="t", source="s", session_id=None, payload={})
     elsewhere = evolve(event, timestamp=NOON.astimezone(timezone(timedelta(hours=-8))))
     assert event_json(event) == event_json(elsewhere)
-
-
-def test_a_topic_is_shown_without_the_account_in_it() -> None:
-    shown = without_account("plugin.outbound.google.ana@gmail.com")
-    assert shown == f"plugin.outbound.google.{fingerprint('ana@gmail.com')}"
-    assert without_account("plugin.outbound.google") == "plugin.outbound.google"
-    assert without_account("news.plugin.outbound.google.x") == "news.plugin.outbound.google.x"

@@ -54,23 +54,3 @@ class Pattern:
     def matches(self, topic: str) -> bool:
         """Whether `topic`, which is taken to be a valid one, is among them."""
         return self._regex.fullmatch(topic) is not None
-
-    def overlap(self, other: "Pattern") -> "Pattern | None":
-        """What both of them select, which is a pattern too; None if there is no such topic."""
-        tokens = _overlap(self.text.split("."), other.text.split("."))
-        return Pattern(".".join(tokens)) if tokens else None
-
-
-def _overlap(one: list[str], other: list[str]) -> list[str] | None:
-    """The tokens of what both select, none of the lists being empty."""
-    match one, other:
-        case ([">"], narrower) | (narrower, [">"]):
-            return narrower
-        case [first, *firsts], [second, *seconds] if first == second or "*" in (first, second):
-            token = second if first == "*" else first
-            if not firsts and not seconds:
-                return [token]
-            rest = _overlap(firsts, seconds) if firsts and seconds else None
-            return [token, *rest] if rest else None
-        case _:
-            return None

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Final
 
 from nexo_poller.broker.subjects import topic_fault
+from nexo_poller.broker.topics import OUTBOUND
 from nexo_poller.errors import Problem
-from nexo_poller.event import OUTBOUND
 
 ANY: Final = "*"
 

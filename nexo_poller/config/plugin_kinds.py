@@ -1,4 +1,4 @@
-"""The kinds of plugins, for those who check a configuration and run nothing of it."""
+"""The kinds of plugins, as far as they are known before anything of them runs."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from nexo_poller.poller import Poller
 
 @define(eq=False)
 class PluginKind(Poller[Mapping[str, Any]]):
-    """Stands for the plugin that owns a kind, and takes what can travel to it."""
+    """Stands for the plugin that owns a kind, and takes what can travel to it; what ticks is a heir's."""
 
     kind: str  # type: ignore[misc] # a class of its own for each kind would have nothing else of its own
     description = "A kind of a plugin, which checks its config itself."

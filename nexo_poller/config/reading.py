@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from attrs import Factory, evolve, frozen
 
@@ -13,7 +14,7 @@ from nexo_poller.config.files import read_section
 from nexo_poller.config.folder import agent_files, find_file, joint, old_gmail, other_files
 from nexo_poller.config.jobs import JOBS, ReadEntry, identified, job_entries, read_jobs
 from nexo_poller.config.manifests import Plugins, plugin_key, read_plugins
-from nexo_poller.config.model import GOOGLE, AdminSettings, Config, RejectedJob
+from nexo_poller.config.model import GOOGLE, AdminSettings, BrokerSettings, Config, RejectedJob
 from nexo_poller.config.old_jobs import WithOldJobs, with_old_jobs
 from nexo_poller.config.problems import in_order, merged, placed
 from nexo_poller.config.sections import AdminSection, Beside, BrokerSection, File, PluginsSection, PollersSection
@@ -121,7 +122,7 @@ def _read(
     entries = identified([*entries, *moved.entries], places)
     admin = (main.sections.admin or AdminSection()).settings()
     sources = [main.source, *(part.source for part in beside), *([old] if old else [])]
-    secrets = _secrets(sources, shared, admin)
+    secrets = _secrets(sources, shared, admin, broker)
     mask = Mask(secrets)
 
     def placed_in(entry: ReadEntry, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -178,7 +179,9 @@ def _refusals(part: Part[Beside], mask: Mask) -> tuple[Problem, ...]:
     return placed(merged(part.source.problems, part.faults), part.source.lines.where, mask)
 
 
-def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) -> frozenset[str]:
+def _secrets(
+    sources: Iterable[Source], shared: Together, admin: AdminSettings, broker: BrokerSettings
+) -> frozenset[str]:
     """What must be masked. An account that is called like an agent betrays nothing, and the agent must be named."""
     interpolated, accounts = set[str](), set[str]()
     for source in sources:
@@ -188,7 +191,11 @@ def _secrets(sources: Iterable[Source], shared: Together, admin: AdminSettings) 
     accounts |= {bound[GOOGLE] for bound in agents.values() if GOOGLE in bound}
     accounts -= {*agents, *(account.agent_id for account in shared.google_accounts)}
     keys = {provider.api_key for provider in shared.providers.values() if provider.api_key}
-    found = {secret for secret in (*interpolated, *accounts, *keys) if len(secret) >= SHORTEST_SECRET}
+    userinfo = urlsplit(broker.url).netloc.rpartition("@")[0]
+    token = userinfo.partition(":")[2] or userinfo
+    found = {
+        secret for secret in (*interpolated, *accounts, *keys, token, unquote(token)) if len(secret) >= SHORTEST_SECRET
+    }
     return frozenset(found if admin.token is None else {*found, admin.token})
 
 

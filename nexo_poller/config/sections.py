@@ -6,9 +6,11 @@ A mapping or list may be left empty (`config:` with nothing after it), which is 
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from attrs.validators import and_, ge, gt, le, max_len, min_len, optional
@@ -31,7 +33,7 @@ from nexo_poller.timetable import Misfire
 
 TEN_YEARS_SECS: Final = 3650 * 24 * 3600  # beyond it, a number is a slip of the pen
 MANY: Final = 1_000_000
-NATS_URL: Final = re.compile(r"(nats|tls|ws|wss)://[^\s/\x00-\x1f\x7f-\x9f]+/?")
+NATS_URL: Final = re.compile(r"(nats|tls)://[^\s/\x00-\x1f\x7f-\x9f]+/?")
 TIMEOUT_SECS: Final[Any] = and_(ge(0.001), le(TEN_YEARS_SECS))
 
 
@@ -127,9 +129,12 @@ class PluginsSection:
 
 
 def _check_nats_url(_: Any, __: Any, url: str) -> None:
-    if not NATS_URL.fullmatch(url):
-        what, remedy = "this is no address of a NATS server", "such as nats://127.0.0.1:4222"
-        raise ConfigError(Problem(what=what, remedy=remedy))
+    with suppress(ValueError):  # a port that is none, brackets around nothing
+        parts = urlsplit(url)
+        if NATS_URL.fullmatch(url) and parts.hostname and parts.port != 0:
+            return
+    what, remedy = "this is no address of a NATS server", "such as nats://127.0.0.1:4222"
+    raise ConfigError(Problem(what=what, remedy=remedy))
 
 
 def _check_nkey(section: "BrokerAuthEntry", _: Any, nkey_file: str | None) -> None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from attrs import Factory, asdict, define, field, frozen
 
 from nexo_poller import audit
-from nexo_poller.broker.subjects import Pattern
+from nexo_poller.broker.subjects import Pattern, topic_fault
+from nexo_poller.broker.topics import without_account
 from nexo_poller.config.fields import fields_of
 from nexo_poller.config.structuring import structure
 from nexo_poller.errors import ConfigError, HostError, MethodNotFound, PermanentError
-from nexo_poller.event import without_account
 from nexo_poller.plugins.lane import Lane, Place
 from nexo_poller.plugins.transport import PluginServices
 from nexo_poller.poller import LlmInvokeRequest, LogLevel, PollerHost
@@ -151,6 +151,8 @@ class Callbacks:
     async def _publish(self, given: Mapping[str, Any], ticks: list[PluginTick], place: Place) -> None:
         async with place.turn():
             wanted = _params(given, Publication)
+            if fault := topic_fault(wanted.topic):
+                raise HostError(f"`topic` {fault}")
             if not any(pattern.matches(wanted.topic) for pattern in self._allowed):
                 self._refuse(wanted.topic)
             try:
@@ -169,8 +171,12 @@ class Callbacks:
                 return self._services.host()
             case []:
                 raise HostError(f"no tick of job {job_id!r} is under way, so it can publish nothing")
-            case _:
+            case _ if job_id is None:
                 raise HostError(f"{len(ticks)} ticks are under way: say in `job_id` whose this is")
+            case _:
+                raise HostError(
+                    f"an earlier tick of job {job_id!r} was cut short and may be at work still, so nobody knows whose this is"
+                )
 
     def _refuse(self, topic: str) -> None:
         shown = without_account(topic)
@@ -190,7 +196,9 @@ class Callbacks:
                 self._refuse_account(wanted.agent_id, wanted.channel)
             host = self._services.host(wanted.agent_id)
         if host is None:
-            raise ConfigError("credentials_get: `agent_id` is missing, and the call belongs to no tick")
+            raise ConfigError(
+                "credentials_get: say for whom in `agent_id`, or for which of the ticks under way in `job_id`"
+            )
         return dict(await host.credentials_get(wanted.channel))
 
     def _refuse_account(self, agent_id: str, channel: str) -> None:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from attrs import define, field
 
+from nexo_poller.config.plugin_kinds import PluginKind
 from nexo_poller.errors import PluginPollerForwardError
 from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.process import Child, Hear, spawned, unheard
-from nexo_poller.plugins.wire import POLL_TICK, build_tick_request, message_of, request_line, result_of, tick_reply
-from nexo_poller.poller import PollContext, Poller, TickAck
+from nexo_poller.plugins.ticks import build_tick_request, tick_reply
+from nexo_poller.plugins.wire import POLL_TICK, message_of, request_line, result_of
+from nexo_poller.poller import PollContext, TickAck
 
 if TYPE_CHECKING:
     from nexo_poller.plugins.router import PluginPollerHandle
-    from nexo_poller.plugins.wire import TickReply, TickRequest
+    from nexo_poller.plugins.ticks import TickReply, TickRequest
 
 EXIT_SECS: Final = 2.0
 ONLY_CALL: Final = 1
@@ -76,16 +78,13 @@ async def _reply(child: Child) -> Mapping[str, Any]:
 
 
 @define(eq=False, kw_only=True)
-class EphemeralPollerProxy(Poller[Mapping[str, Any]]):
+class EphemeralPollerProxy(PluginKind):
     """The poller of one kind of an ephemeral plugin. What runs of `places` at once is for all kinds of the plugin.
 
     `env` is added to the plugin's environment. What it writes to stderr is logged in the job's name.
     """
 
-    config_type = Mapping[str, Any]
-
     handle: "PluginPollerHandle"
-    kind: str  # type: ignore[misc] # a class of its own for each kind would have nothing else of its own
     places: trio.CapacityLimiter
     env: Mapping[str, str] = field(factory=dict)
 

@@ -72,8 +72,9 @@ def become(guardian: int, folder: str, command: list[str]) -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != guardian:  # it ended before we could ask to be told
             return
-        for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(ignored_by_python, signal.SIG_DFL)
+        for one in signal.valid_signals():  # Python ignores some, and a shell others for what it runs in the background
+            if signal.getsignal(one) == signal.SIG_IGN:
+                signal.signal(one, signal.SIG_DFL)
         os.chdir(folder)
         environment = {name[1:]: value for name, value in os.environb.items() if name.startswith(b"+")}
         os.execve(command[0], command, environment)  # noqa: S606 - there is to be no shell

@@ -13,7 +13,7 @@ from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.plugins.ephemeral import EphemeralPollerProxy
 from nexo_poller.plugins.nats import BROKER_URL, NatsTransport
 from nexo_poller.plugins.proxy import PluginPollerProxy
-from nexo_poller.plugins.router import PluginPollerHandle, handles_of
+from nexo_poller.plugins.router import PluginPollerHandle, PluginPollerRouter, handle_of
 from nexo_poller.plugins.stdio import StdioTransport
 from nexo_poller.plugins.transport import PluginServices, Transport
 from nexo_poller.poller import Poller
@@ -69,7 +69,7 @@ class Reach:
 
     def plugin(self, manifest: PluginManifest) -> Plugin:
         """The plugin, not started."""
-        [handle] = handles_of([manifest])
+        handle = handle_of(manifest)
         places = trio.CapacityLimiter(handle.max_concurrent_ticks)
         env = {BROKER_URL: self.settings.url} if self.settings.type == "nats" else {}
         pollers: dict[str, Poller[Any]] = {}
@@ -79,7 +79,7 @@ class Reach:
             return Plugin(manifest=manifest, handle=handle, pollers=pollers, transport=None)
         transport = self._transport(handle, places)
         for kind in handle.kinds:
-            pollers[kind] = PluginPollerProxy(handle, kind, transport, places)
+            pollers[kind] = PluginPollerProxy(kind, handle, transport, places)
         return Plugin(manifest=manifest, handle=handle, pollers=pollers, transport=transport)
 
     def _transport(self, handle: PluginPollerHandle, places: trio.CapacityLimiter) -> Transport:
@@ -98,11 +98,16 @@ class Plugins:
     _services_of: ServicesOf | None = field(default=None, init=False)
 
     def wanted(self, manifests: Iterable[PluginManifest]) -> Mapping[str, Plugin]:
-        """By their ids: the plugins that are open already and whose manifest is the same; others are new, not started."""
+        """By their ids: the plugins that are open already and whose manifest is the same; others are new, not started.
+
+        Raises `PollerRouteRegistrationError` if two of them own one kind, as only a configuration made in code can have it.
+        """
         by_id: dict[str, Plugin] = {}
+        router = PluginPollerRouter()
         for manifest in manifests:
             plugin = self._open.get(manifest.id)
             by_id[manifest.id] = plugin if plugin and plugin.manifest == manifest else self._reach.plugin(manifest)
+            router.register(by_id[manifest.id].handle)
         return by_id
 
     @property
@@ -112,12 +117,21 @@ class Plugins:
 
     @asynccontextmanager
     async def running(self, wanted: Mapping[str, Plugin], services_of: ServicesOf) -> AsyncIterator[None]:
-        """These plugins run during the block, those that do not come up excepted; nothing of them is left after it."""
+        """These plugins run during the block, those that do not come up excepted; nothing of them is left after it.
+
+        What the block raises comes out as it is, in no group.
+        """
+        raised: BaseException | None = None
         async with trio.open_nursery() as nursery:
             self._nursery, self._services_of = nursery, services_of
-            await self.exchange(wanted)
-            yield
+            try:
+                await self.exchange(wanted)
+                yield
+            except BaseException as error:  # noqa: BLE001 - only carried out of the nursery, which would make it a group
+                raised = error
             nursery.cancel_scope.cancel()
+        if raised is not None:
+            raise raised
 
     async def exchange(self, wanted: Mapping[str, Plugin]) -> None:
         """Stop the plugins that are not `wanted`, then start those that are new. Raises nothing, whatever they do."""

@@ -19,6 +19,7 @@ from attrs import Factory, define, field
 
 from nexo_poller.errors import PluginPollerForwardError
 from nexo_poller.failures import describe
+from nexo_poller.plugins.last_words import LONGEST_TOLD, cut
 from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.wire import message_of, reply_error, reply_result, request_line, result_of
 
@@ -77,7 +78,7 @@ class Complaints:
         """Write the fault down, if it is its turn."""
         number = next(self._numbers)
         if number & (number - 1) == 0:
-            log.warning("plugin '%s': %s (fault %d of what it says)", self._plugin_id, fault, number)
+            log.warning("plugin '%s': %s (fault %d of what it says)", self._plugin_id, cut(fault, LONGEST_TOLD), number)
 
 
 @define(eq=False)
@@ -113,8 +114,8 @@ class Peer:
         return self._left or "it cannot be talked to"
 
     def end(self, error: Exception) -> None:
-        """Let every open call, and each that comes from now on, fail with `error`."""
-        self._ended = error
+        """Let every open call, and each that comes from now on, fail with `error`. The first end tells most."""
+        self._ended = self._ended or error
         while self._calls:
             self._calls.popitem()[1].settle(outcome.Error(error))
 

@@ -114,14 +114,14 @@ class Child:
         return await self.wait()
 
     async def kill(self) -> None:
-        """SIGKILL to all of it; return once it is gone, also when cancelled."""
+        """SIGKILL to all of it; return once it is gone, also when cancelled. What no signal can end is not waited for."""
         self._order(b"K")
         # without the shield a cancelled tick would leave processes behind
         with trio.move_on_after(KILL_SECS, shield=True):
             await self._process.wait()
             return
         self._process.kill()
-        with trio.CancelScope(shield=True):
+        with trio.move_on_after(KILL_SECS, shield=True):
             await self._process.wait()
 
     def _order(self, what: bytes) -> None:

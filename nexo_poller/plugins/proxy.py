@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from attrs import define, field
 
-from nexo_poller.errors import ConfigError, PluginPollerForwardError, TickError
+from nexo_poller.config.plugin_kinds import PluginKind
+from nexo_poller.errors import PluginPollerForwardError, TickError
 from nexo_poller.failures import describe
 from nexo_poller.plugins.members import Members, WrongMember
+from nexo_poller.plugins.ticks import build_tick_request
 from nexo_poller.plugins.transport import Transport
-from nexo_poller.plugins.wire import POLL_TICK, build_tick_request, request_line
-from nexo_poller.poller import PollContext, Poller, TickAck
+from nexo_poller.poller import PollContext, TickAck
 from nexo_poller.tool import Tool
 
 if TYPE_CHECKING:
@@ -24,23 +25,13 @@ log = logging.getLogger(__name__)
 
 
 @define(eq=False)
-class PluginPollerProxy(Poller[Mapping[str, Any]]):
+class PluginPollerProxy(PluginKind):
     """Hands ticks and calls of tools to the plugin. `places`, as many as it takes ticks at once, are for all its kinds."""
 
-    config_type = Mapping[str, Any]
-
     handle: "PluginPollerHandle"
-    kind: str  # type: ignore[misc]  # a class of its own for each kind would have nothing else of its own
     _transport: Transport
     _places: trio.CapacityLimiter
     _tools: Sequence[Tool] = field(default=(), init=False)
-
-    def validate(self, config: Mapping[str, Any]) -> None:
-        """Refuse what cannot travel; the rest is for the plugin to say, at the first tick."""
-        try:
-            request_line("", POLL_TICK, config)
-        except ValueError as error:
-            raise ConfigError(f"plugins get their config as JSON: {error}") from error
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:

@@ -1,6 +1,6 @@
 """Which plugin owns a kind, and how it is run and spoken to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,23 +40,20 @@ class PluginPollerHandle:
         return f"{self.broker_topic_prefix}.tick"
 
 
-def handles_of(manifests: Iterable[PluginManifest]) -> list[PluginPollerHandle]:
-    """A handle for each manifest."""
-    return [
-        PluginPollerHandle(
-            plugin_id=manifest.id,
-            kinds=manifest.kinds,
-            broker_topic_prefix=manifest.broker_topic_prefix,
-            lifecycle=manifest.lifecycle,
-            max_concurrent_ticks=manifest.max_concurrent_ticks,
-            tick_timeout=manifest.tick_timeout,
-            entrypoint=None
-            if manifest.command is None
-            else Entrypoint(command=manifest.command, args=manifest.args, env=manifest.env, folder=manifest.folder),
-            publish=manifest.publish,
-        )
-        for manifest in manifests
-    ]
+def handle_of(manifest: PluginManifest) -> PluginPollerHandle:
+    """The same, without what only people and editors of the manifest care about."""
+    return PluginPollerHandle(
+        plugin_id=manifest.id,
+        kinds=manifest.kinds,
+        broker_topic_prefix=manifest.broker_topic_prefix,
+        lifecycle=manifest.lifecycle,
+        max_concurrent_ticks=manifest.max_concurrent_ticks,
+        tick_timeout=manifest.tick_timeout,
+        entrypoint=None
+        if manifest.command is None
+        else Entrypoint(command=manifest.command, args=manifest.args, env=manifest.env, folder=manifest.folder),
+        publish=manifest.publish,
+    )
 
 
 @define(eq=False)

@@ -27,18 +27,9 @@ from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.peer import LAST_SECONDS, Call, Peer
 from nexo_poller.plugins.process import Child, spawned
 from nexo_poller.plugins.restarts import restart_pause, short_lives
+from nexo_poller.plugins.ticks import TickReply, TickRequest, tick_reply
 from nexo_poller.plugins.transport import PluginServices
-from nexo_poller.plugins.wire import (
-    CALL_TOOL,
-    INITIALIZE,
-    LIST_TOOLS,
-    POLL_TICK,
-    SHUTDOWN,
-    TickReply,
-    TickRequest,
-    request_line,
-    tick_reply,
-)
+from nexo_poller.plugins.wire import CALL_TOOL, INITIALIZE, LIST_TOOLS, POLL_TICK, SHUTDOWN, request_line
 from nexo_poller.poller import PollerHost
 
 if TYPE_CHECKING:
@@ -90,7 +81,8 @@ class StdioTransport:
 
     async def run(self, services: PluginServices, *, task_status: trio.TaskStatus[None]) -> None:
         """See `Transport`."""
-        self._state = first = Starting()
+        first = self._state  # which ticks may wait for already
+        assert isinstance(first, Starting)  # noqa: S101 - for the type checker: nothing has run yet
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_up, services)
             await first.over.wait()
@@ -157,10 +149,12 @@ class StdioTransport:
                     fault = await self._served(child, services)
                 finally:
                     await _see_off(child)
-                await services.host().log("warning", f"the plugin has ended: {fault}", _stderr_of(child))
-                return fault
+                stderr = [*child.last_words.lines]
+                await services.host().log("warning", f"the plugin has ended: {fault}", {"stderr": stderr})
         except TransientError as error:  # there are no more processes to be had
-            return describe(error)
+            fault = describe(error)
+            await services.host().log("warning", fault)
+        return fault
 
     async def _served(self, child: Child, services: PluginServices) -> str:
         """Serve the process for as long as it can be talked to; how it ended, in words, once it is gone."""
@@ -245,7 +239,3 @@ async def _see_off(child: Child) -> None:
                 while await child.receive_line() is not None:
                     continue
         await child.stop(GRACE)
-
-
-def _stderr_of(child: Child) -> dict[str, Any]:
-    return {"stderr": [*child.last_words.lines]}

@@ -8,7 +8,7 @@ import trio
 from nexo_poller.poller import PollerHost
 
 if TYPE_CHECKING:
-    from nexo_poller.plugins.wire import TickReply, TickRequest
+    from nexo_poller.plugins.ticks import TickReply, TickRequest
 
 
 class PluginServices(Protocol):
@@ -27,7 +27,7 @@ class PluginServices(Protocol):
 
 
 class Transport(Protocol):
-    """A way to one plugin that lives as long as the runner. `run` is under way whenever anything else is called."""
+    """A way to one plugin that lives as long as the runner. `run` is under way, or about to be, when anything else is called."""
 
     async def run(self, services: PluginServices, *, task_status: trio.TaskStatus[None]) -> None:
         """Keep the plugin up, and answer its callbacks, until cancelled; then see it off.

@@ -3,7 +3,7 @@
 import logging
 
 from nexo_poller.broker import Message
-from nexo_poller.event import without_account
+from nexo_poller.broker.topics import without_account
 from nexo_poller.runner.events import Feed
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from nexo_poller.broker import Broker
+from nexo_poller.broker.topics import outbound_topic, without_account
 from nexo_poller.config.model import GOOGLE, Config
 from nexo_poller.errors import ConfigError, PermanentError, Problem
-from nexo_poller.event import outbound_topic, without_account
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from attrs import frozen
 
 from nexo_poller import audit
+from nexo_poller.broker.topics import OUTBOUND, outbound_topic
 from nexo_poller.config.model import JobSpec
 from nexo_poller.errors import CredentialsMissing, HostError, PermanentError
-from nexo_poller.event import OUTBOUND, delivery_message, message_id, outbound_topic, published_message
+from nexo_poller.event import delivery_message, message_id, published_message
 from nexo_poller.failures import LONGEST_ERROR, describe
 from nexo_poller.host import Agents, instance_of
 from nexo_poller.masking import Mask

@@ -9,10 +9,11 @@ from attrs import define
 
 from nexo_poller import audit
 from nexo_poller.broker import Broker
+from nexo_poller.broker.topics import OUTBOUND, without_account
 from nexo_poller.clock import Clock
 from nexo_poller.credentials import Credentials
 from nexo_poller.errors import BrokerError, HostError
-from nexo_poller.event import OUTBOUND, published_message, without_account
+from nexo_poller.event import published_message
 from nexo_poller.host import LEVELS
 from nexo_poller.masking import Mask, masked_json
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse, LlmProvider, LogLevel

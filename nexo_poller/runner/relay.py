@@ -27,9 +27,9 @@ import trio
 from attrs import Factory, define, field, frozen
 
 from nexo_poller.broker import Broker
+from nexo_poller.broker.topics import without_account
 from nexo_poller.clock import Clock
 from nexo_poller.errors import BrokerAway, BrokerUnavailable, LeaseLost, MessageRejected, Unrouted
-from nexo_poller.event import without_account
 from nexo_poller.failures import describe
 from nexo_poller.masking import Mask
 from nexo_poller.runner.deliveries import tell_of_dead_letter, tell_of_delivery

@@ -75,8 +75,9 @@ async def test_several_who_answer_what_they_hear_do_no_harm(server: NatsServer) 
     ):
         await nursery.start(one.answer, "plugin.>", b"thanks")
         await nursery.start(two.answer, "plugin.>", b"thanks")
-        for _ in range(20):
-            await broker.publish(message(event()))
+        async with trio.open_nursery() as publishing:
+            for _ in range(200):  # at once, so that some of the answers overtake what the server says
+                publishing.start_soon(broker.publish, message(event()))
         nursery.cancel_scope.cancel()
 
 
@@ -333,3 +334,32 @@ async def test_what_stands_in_the_url_is_not_logged(tmp_path: Path, caplog: pyte
     assert "127.0.0.1:1 cannot be reached" in caplog.text
     assert "hunter2" not in caplog.text
     assert "ana" not in caplog.text
+
+
+async def test_what_a_handler_has_done_does_not_come_again_though_it_left_at_once(broker: Broker) -> None:
+    inbox, sent = Inbox(), [event(payload=n) for n in range(30)]
+    for one in sent:
+        async with broker.handle("plugin.outbound.>", inbox):
+            await deliver(broker, one)
+            assert await inbox.take(1) == [one]
+
+
+async def test_what_a_handler_has_done_while_the_server_was_away_does_not_come_again(
+    broker: Broker, server: NatsServer
+) -> None:
+    inbox, asked, done = Inbox(), trio.Event(), trio.Event()
+    sent = [event(payload=n) for n in range(2)]
+
+    async def slow(one: Event) -> None:
+        asked.set()
+        await done.wait()
+        await inbox(one)
+
+    with trio.fail_after(60):
+        async with broker.handle("plugin.outbound.>", slow):
+            await deliver(broker, *sent)
+            await asked.wait()
+            await server.kill()
+            await server.start()
+            done.set()
+            assert await inbox.take(2) == sent

@@ -29,13 +29,6 @@ def test_a_pattern_matches_what_its_tokens_say(pattern: list[str], topic: list[s
     assert Pattern(".".join(pattern)).matches(".".join(topic)) == wants(pattern, topic)
 
 
-@given(one=patterns, other=patterns, topic=topics)
-def test_the_overlap_of_two_patterns_matches_what_both_do(one: list[str], other: list[str], topic: list[str]) -> None:
-    both = Pattern(".".join(one)), Pattern(".".join(other))
-    overlap, text = both[0].overlap(both[1]), ".".join(topic)
-    assert (overlap is not None and overlap.matches(text)) == all(pattern.matches(text) for pattern in both)
-
-
 @given(topic=topics)
 def test_a_topic_as_a_pattern_matches_itself_only(topic: list[str]) -> None:
     text = ".".join(topic)

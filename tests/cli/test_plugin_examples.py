@@ -95,6 +95,16 @@ async def test_run_and_history_show_what_the_node_plugin_did(tmp_path: Path) -> 
         assert base64.b64decode(cursor).decode() == "1.1 “quoted”"
 
 
+async def test_the_node_plugin_says_what_is_wrong(tmp_path: Path) -> None:
+    async with with_plugins(tmp_path) as (daemon, server, _):
+        server.routes["/version"] = lambda _: Response(body=b"{}")
+        assert "the document names no version" in (await daemon.command("run", "node", status=1)).stderr
+        server.routes["/version"] = lambda _: Response(body=b"<html>")
+        assert "is not valid JSON" in (await daemon.command("run", "node", status=1)).stderr
+        refused = await daemon.command("call", "release_latest", '{"url": "not one"}', "--agent", "ana", status=1)
+        assert "`url` is no URL" in refused.stderr
+
+
 async def test_run_and_history_show_what_the_shell_script_did(tmp_path: Path) -> None:
     async with with_plugins(tmp_path) as (daemon, _, _):
         await daemon.says("run", "files")

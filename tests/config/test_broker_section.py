@@ -40,6 +40,11 @@ def test_the_file_of_an_nkey_is_relative_to_the_configuration(tmp_path: Path) ->
         ("broker: {url: 'http://x'}", "1:15: this is no address of a NATS server (such as nats://127.0.0.1:4222)"),
         ("broker: {url: 'nats://'}", "1:15: this is no address of a NATS server"),
         ("broker: {url: 'nats://a b'}", "1:15: this is no address of a NATS server"),
+        ("broker: {url: 'nats://a:70000'}", "1:15: this is no address of a NATS server"),
+        ("broker: {url: 'nats://a:1,b:2'}", "1:15: this is no address of a NATS server"),
+        ("broker: {url: 'nats://[::1'}", "1:15: this is no address of a NATS server"),
+        ("broker: {url: 'nats://:4222'}", "1:15: this is no address of a NATS server"),
+        ("broker: {url: 'ws://a'}", "1:15: this is no address of a NATS server"),
         ("broker: {auth: {enabled: true}}", "1:16: `enabled` without the file of an NKey (name one"),
         ("broker: {auth: {nkey_file: ''}}", "1:16: `enabled` without the file of an NKey (name one"),
         ("broker: {auth: {enabled: 'yes', nkey_file: x}}", "1:26: 'enabled' must be true or false"),
@@ -57,3 +62,11 @@ def test_what_is_wrong_with_the_section_is_told(section: str, complaint: str, tm
 def test_the_password_in_an_address_is_in_no_repr(tmp_path: Path) -> None:
     config = reading(tmp_path, "broker: {type: nats, url: 'nats://me:s3cret@x'}").accepted()
     assert "s3cret" not in repr(config)
+
+
+@pytest.mark.parametrize("userinfo", ["me:s3%20cret", "s3%20cret"])
+def test_the_password_or_token_in_an_address_is_masked_wherever_a_plugin_tells_it(
+    userinfo: str, tmp_path: Path
+) -> None:
+    config = reading(tmp_path, f"broker: {{type: nats, url: 'nats://{userinfo}@x'}}").accepted()
+    assert config.secrets == {"s3%20cret", "s3 cret"}

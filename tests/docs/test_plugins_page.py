@@ -15,11 +15,11 @@ from nexo_poller.config.manifest_tables import PluginTable
 from nexo_poller.config.manifests import read_plugins
 from nexo_poller.config.reading import read_config
 from nexo_poller.errors import TransientError
-from nexo_poller.plugins import process, wire
+from nexo_poller.plugins import process, ticks, wire
 from nexo_poller.plugins.callbacks import Callbacks
 from nexo_poller.plugins.ephemeral import spawn_ephemeral_tick
 from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
-from nexo_poller.plugins.wire import TickRequest, decode_cursor, encode_cursor
+from nexo_poller.plugins.ticks import TickRequest, decode_cursor, encode_cursor
 
 PAGE: Final = ROOT.joinpath("docs", "reference", "plugins.md").read_text()
 BLOCKS: Final[list[tuple[str, str]]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -80,10 +80,10 @@ def test_the_sections_are_sound(tmp_path: Path) -> None:
 
 def test_the_messages_are_those_of_the_wire() -> None:
     call, reply, failed = (json.loads(block("json", number)) for number in range(3))
-    request = wire.tick_request(call["params"])
+    request = ticks.tick_request(call["params"])
     assert json.loads(wire.request_line(7, wire.POLL_TICK, request.params())) == call
-    ack = wire.tick_reply(wire.result_of(reply, "acme-jira"), "acme-jira").ack()
-    assert {"id": 7, "result": wire.reply_of(ack)} == reply
+    ack = ticks.tick_reply(wire.result_of(reply, "acme-jira"), "acme-jira").ack()
+    assert {"id": 7, "result": ticks.reply_of(ack)} == reply
     assert ack.next_cursor == b"OPS-42"
     with pytest.raises(TransientError, match="Jira is down for maintenance") as caught:
         wire.result_of(failed, "acme-jira")

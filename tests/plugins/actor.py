@@ -66,6 +66,8 @@ def main() -> None:
     introduction = {"name": "actor", "version": "1", "capabilities": {"pollers": KINDS}}
     while True:
         request = LATER.pop(0) if LATER else hear()
+        if "method" not in request:
+            continue  # a reply that no script has waited for
         call, params = request["id"], request.get("params", {})
         if request["method"] == "initialize":
             say(id=call, result=json.loads(os.environ.get("INITIALIZE", json.dumps(introduction))))

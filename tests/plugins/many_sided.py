@@ -63,6 +63,7 @@ class ManySided(Poller[ManySidedConfig]):
         text = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
         return [
             Tool(name="shout", description="Says it aloud.", parameters=text, handler=shout),
+            Tool(name="ramble", description="Never ends.", parameters={"type": "object"}, handler=ramble),
             Tool(name="whoami", description="The account that one has.", parameters={"type": "object"}, handler=whoami),
         ]
 
@@ -70,6 +71,11 @@ class ManySided(Poller[ManySidedConfig]):
 async def shout(_: Any, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     await trio.lowlevel.checkpoint()
     return {"said": arguments["text"].upper(), "to": arguments["agent_id"]}
+
+
+async def ramble(_: Any, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    await trio.lowlevel.checkpoint()
+    return {"said": "on and on " * 2**19}
 
 
 async def whoami(runner: Any, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -148,6 +154,11 @@ async def log(ctx: PollContext[Any]) -> TickAck:
     await ctx.host.log("debug", "quietly")
     await ctx.host.log("info", "a secret: hunter22", {"n": 1, "when": LATER, "who": ["ana"]})
     await ctx.host.log("warning", "loudly", {"nested": {"é": None}})
+    return TickAck()
+
+
+async def log_all(ctx: PollContext[Any]) -> TickAck:
+    await ctx.host.log("info", "on and on " * 2**19)
     return TickAck()
 
 
@@ -244,11 +255,13 @@ ALONE: Final[Mapping[str, Deed]] = {
     "misread": raising(ConfigError("this config will not do", Problem(what="nor this", key=("do",)))),
     "stumble": raising(KeyError("missing")),
     "fall silent": raising(OSError()),
+    "ramble": raising(ValueError("on and on " * 2**19)),
+    "wait for ever": returning(TickAck(next_interval_hint=timedelta.max)),
     "return nothing": returning(None),
     "return text": returning(TickAck(next_cursor="text")),  # type: ignore[arg-type]
     "send no JSON": returning(TickAck(deliver=[message({"a": object()})])),
 }
-DEEDS: Final[Mapping[str, Deed]] = {**CALLING_BACK, **ALONE, "hold": hold}
+DEEDS: Final[Mapping[str, Deed]] = {**CALLING_BACK, **ALONE, "hold": hold, "log all": log_all}
 
 if __name__ == "__main__":
     serve(ManySided())

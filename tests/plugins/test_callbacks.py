@@ -1,6 +1,7 @@
 """What a plugin may ask of the daemon, asked by a real program in the middle of a tick, or between two."""
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ async def test_a_topic_outside_the_allowlist_is_refused_and_audited_without_the_
         ("'broker_publish', topic='plugin.note.a'", -32602, "payload"),
         ("'broker_publish', topic=7, payload=1", -32602, "topic"),
         ("'broker_publish', topic='plugin.note.a b', payload=1", -32000, "has a space"),
+        ("'broker_publish', topic='x' * 1_000_000, payload=1", -32000, "`topic` is longer than 1024 characters"),
         ("'credentials_get', channel=['telegram'], agent_id='ana'", -32602, "channel"),
         ("'log', level='shout', message='hm'", -32602, "`level` is one of"),
         ("'log', level='info'", -32602, "message"),
@@ -161,6 +163,22 @@ say(id=call, error={"code": -32001, "message": "no"})
         assert sorted(errors.values()) == ["None", "no"]
         [succeeded] = [job_id for job_id, error in errors.items() if error == "None"]
         assert await running.payloads(1) == [succeeded]
+
+
+async def test_what_could_be_of_a_tick_that_was_cut_short_is_not_published_by_the_next_of_its_job(
+    tmp_path: Path,
+) -> None:
+    script = """
+again = hear()
+answer = ask("broker_publish", topic="plugin.note.x", payload=0, job_id=tick["job_id"])
+assert "an earlier tick of job 'inbox' was cut short" in answer["error"]["message"], answer
+say(id=again["id"], result={"metrics": {"items_seen": 7}})
+"""
+    short = timedelta(seconds=1)
+    plugins = (actor(tmp_path, publish=("plugin.note.*",), max_concurrent_ticks=2, tick_timeout=short),)
+    async with acting(tmp_path, act(script), plugins=plugins) as running:
+        assert await running.error() == "plugin 'acme': no reply within 1 s"
+        assert (await running.run()).items_seen == 7
 
 
 async def test_logs_are_the_jobs_and_metrics_have_the_prefix_of_plugins(

@@ -17,7 +17,7 @@ from nexo_poller.errors import ConfigError, PermanentError, PluginPollerForwardE
 from nexo_poller.plugins.ephemeral import EphemeralPollerProxy, spawn_ephemeral_tick
 from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
-from nexo_poller.plugins.wire import TickReply, TickRequest
+from nexo_poller.plugins.ticks import TickReply, TickRequest
 from nexo_poller.poller import TickMetrics
 
 MB = 2**20
@@ -107,11 +107,11 @@ async def test_it_is_told_that_it_lives_for_one_tick_and_who_it_is(
         "without a newline": f"printf '%s' '{REPLY}'",
         "padded": f"printf '  %s  \\r\\n' '{REPLY}'",
         "twice": SAY + SAY,
+        "by a wrong id": SAY.replace('"id": 1', '"id": 99'),
         "first of two": SAY + """printf '{"error": {"code": -32002, "message": "no"}}\\n'""",
         "after garbage": f"echo Starting...; printf '\\377\\n\\n[1]\\n\"reply\"\\n'; {SAY}",
         "before garbage": SAY + "echo bye; printf '{'",
         "before a gigabyte of garbage": SAY + "head -c 1G /dev/zero; exit 0",
-        "stdin closed early": f"exec 0<&-; {SAY}",
         "stdin never read": SAY,
         "stdout closed after the reply": f"{SAY} exec 1>&-",
         "a flood on stderr": f"seq 100000 >&2; {SAY} seq 100000 >&2",
@@ -227,6 +227,11 @@ print(json.dumps({"result": {"deliver": [{"channel": "c", "recipient": "r", "pay
     config = {"large": "x" * 3 * MB}
     reply = await tick(programs.python(echo), evolve(REQUEST, config=config))
     assert reply.deliver[0].payload["params"]["config"] == config
+
+
+async def test_a_reply_counts_though_stdin_was_closed_unread(programs: Programs) -> None:
+    request = evolve(REQUEST, config={"large": "x" * 3 * MB})
+    assert await tick(programs.sh(f"exec 0<&-; {SAY}"), request) == EXPECTED
 
 
 @pytest.mark.parametrize("command", ["vanished", "not-executable"])

@@ -1,3 +1,5 @@
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,16 @@ def words_of(*chunks: bytes) -> LastWords:
 def test_the_last_32_lines_are_kept() -> None:
     words = words_of(b"".join(b"line %d\n" % n for n in range(100)))
     assert [*words.lines] == [f"line {n}" for n in range(68, 100)]
+
+
+def test_a_line_that_does_not_end_takes_no_memory() -> None:
+    words, chunk = LastWords(), b"x" * 65_536
+    tracemalloc.start()
+    for _ in range(100):
+        assert [*words.add(chunk)] == []
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < len(chunk)
 
 
 @given(st.lists(st.binary(max_size=6)))

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from nexo_poller.errors import PluginPollerForwardError
+from nexo_poller.errors import MethodNotFound, PluginPollerForwardError
 from nexo_poller.plugins.peer import MOST_ANSWERS, UNREAD_SECONDS, Peer
 
 SECOND = timedelta(seconds=1)
@@ -64,6 +64,14 @@ async def test_calls_after_the_end_fail_at_once() -> None:
         await peer.ask("poll_tick", {})
 
 
+async def test_whoever_comes_late_is_told_of_the_first_end() -> None:
+    peer = Peer("acme", Reading(), unasked)
+    peer.end(PluginPollerForwardError("acme", "exit status 9"))
+    peer.end(PluginPollerForwardError("acme", "it was stopped"))
+    with pytest.raises(PluginPollerForwardError, match="exit status 9"):
+        await peer.ask("poll_tick", {})
+
+
 class Talking(Reading):
     """A program that says these lines, and is silent then."""
 
@@ -96,3 +104,35 @@ async def test_of_a_program_that_asks_without_end_no_more_is_read_than_can_be_an
         await wait_all_tasks_blocked()
         assert len(program.lines) == 9 * MOST_ANSWERS - 1
         nursery.cancel_scope.cancel()
+
+
+async def test_the_log_has_no_more_of_what_a_program_says_than_a_few_words(caplog: pytest.LogCaptureFixture) -> None:
+    async def refused(_method: str, _params: Any) -> None:
+        raise MethodNotFound("there is no such method")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Peer("acme", Talking([b'{"method": "%s"}' % (b"long " * 100_000)]), refused).run)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert "plugin 'acme': long long" in caplog.text
+    assert len(caplog.text) < 1_000
+
+
+class Leaving(Talking):
+    """A program that says these lines, and leaves."""
+
+    async def receive_line(self) -> bytes | None:
+        await trio.lowlevel.checkpoint()
+        return self.lines.pop(0) if self.lines else None
+
+
+async def test_what_a_program_asked_before_it_left_is_still_done(autojump_clock: MockClock) -> None:
+    done: list[str] = []
+
+    async def slowly(method: str, _params: Any) -> None:
+        await trio.sleep(1)
+        done.append(method)
+
+    peer = Peer("acme", Leaving([b'{"method": "log"}']), slowly)
+    assert await peer.run() == "it closed its stdout"
+    assert done == ["log"]

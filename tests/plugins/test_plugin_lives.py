@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from acting import SOON, Acting, act, acting, actor
 from attrs import evolve
 
 from nexo_poller.config.model import Config
-from nexo_poller.errors import ConfigError, ToolError
+from nexo_poller.errors import ConfigError, JobUnknown, PollerRouteRegistrationError, ToolError
+from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.proxy import PluginPollerProxy
+from nexo_poller.runner.runner import PollerRunner
+from nexo_poller.store.sqlite import SqliteStore
 from nexo_poller.tools import tools
 
 SHORT = timedelta(seconds=1)
@@ -148,6 +151,20 @@ async def test_a_reload_does_not_fail_because_a_new_plugin_does_not_come_up(tmp_
         assert "exit status 9" in await running.error("next")
 
 
+async def test_a_run_that_is_asked_for_before_its_plugin_is_started_waits_for_the_start(tmp_path: Path) -> None:
+    before = actor(tmp_path, env={"AT_SHUTDOWN": "Path('leaving').touch(); wait_for('go')"})
+    async with acting(tmp_path, plugins=(before,)) as running, trio.open_nursery() as nursery:
+        nursery.start_soon(running.runner.reload, config(running, plugins=(actor(tmp_path),)))
+        await true((tmp_path / "leaving").exists)
+        assert running.runner._parts is not None
+        [job] = running.runner._parts.jobs.values()
+        assert isinstance(job.ticker.bound.poller, PluginPollerProxy)
+        places = job.ticker.bound.poller._places
+        nursery.start_soon(running.run)
+        await true(lambda: places.borrowed_tokens == 1)
+        (tmp_path / "go").touch()
+
+
 async def test_a_reload_that_is_refused_starts_and_stops_no_plugin(tmp_path: Path) -> None:
     async with acting(tmp_path, act(PID)) as running:
         before = await pid(running)
@@ -167,10 +184,49 @@ async def test_a_kind_that_is_built_in_refuses_the_boot(tmp_path: Path) -> None:
     assert "RssPoller" in str(error)
 
 
+async def test_a_kind_of_two_plugins_refuses_the_boot_and_the_reload(tmp_path: Path) -> None:
+    twice = (actor(tmp_path), actor(tmp_path, id="rival"))
+    complaint = "the kind 'act' of plugin 'rival' is owned by plugin 'acme' already"
+    with pytest.RaisesGroup(pytest.RaisesExc(PollerRouteRegistrationError, match=complaint), flatten_subgroups=True):
+        async with acting(tmp_path, plugins=twice):
+            pass
+    async with acting(tmp_path, act(PID)) as running:
+        before = await pid(running)
+        with pytest.raises(PollerRouteRegistrationError, match=complaint):
+            await running.runner.reload(config(running, plugins=twice))
+        assert await pid(running) == before
+
+
+async def test_a_tick_that_cannot_travel_pauses_its_job_and_leaves_the_plugin_alone(tmp_path: Path) -> None:
+    async with acting(tmp_path, act(), act(PID, id="next")) as running:
+        before = await pid(running, "next")
+        await running.runner.set_cursor("inbox", b"x" * LONGEST_LINE)
+        assert "the call of poll_tick has 5,592," in await running.error()
+        assert await pid(running, "next") == before
+
+
+@pytest.mark.parametrize("lifecycle", ["long_lived", "ephemeral"])
+async def test_a_config_that_json_cannot_hold_rejects_its_job_alone(tmp_path: Path, lifecycle: str) -> None:
+    jobs = (act(PID), act(id="dated", config={"since": date(2026, 1, 1)}))
+    async with acting(tmp_path, *jobs, plugins=(actor(tmp_path, lifecycle=lifecycle),)) as running:
+        rejected = {job.id: str(job.problems) for job in await running.runner.list_jobs() if job.is_rejected}
+        assert [*rejected] == ["dated"]
+        assert "plugins get their config as JSON" in rejected["dated"]
+
+
 async def test_a_plugin_is_told_of_the_end_and_may_save_things(tmp_path: Path) -> None:
     last = "time.sleep(0.3); Path('saved').touch()"
     async with acting(tmp_path, plugins=(actor(tmp_path, env={"AT_SHUTDOWN": last}),)):
         assert len(running_in(tmp_path)) == 1
+    assert (tmp_path / "saved").exists()
+    assert running_in(tmp_path) == []
+
+
+async def test_a_plugin_that_does_not_heed_its_shutdown_is_told_by_sigterm_and_may_save_things(tmp_path: Path) -> None:
+    save = "import signal; signal.signal(signal.SIGTERM, lambda *_: (Path('saved').touch(), os._exit(0)))"
+    env = {"AT_START": save, "AT_SHUTDOWN": "time.sleep(600)"}
+    async with acting(tmp_path, plugins=(actor(tmp_path, env=env),)):
+        assert not (tmp_path / "saved").exists()
     assert (tmp_path / "saved").exists()
     assert running_in(tmp_path) == []
 
@@ -180,6 +236,15 @@ async def test_a_plugin_that_will_not_end_is_ended(tmp_path: Path) -> None:
     env = {"AT_START": deaf, "AT_SHUTDOWN": "time.sleep(600)"}
     async with acting(tmp_path, plugins=(actor(tmp_path, env=env),)):
         assert len(running_in(tmp_path)) == 1
+    assert running_in(tmp_path) == []
+
+
+async def test_what_is_raised_while_plugins_are_open_comes_out_in_no_group(tmp_path: Path) -> None:
+    opened = Config(jobs=(act(),), plugins=(actor(tmp_path),))
+    runner = PollerRunner(opened, store=SqliteStore(tmp_path / "poller.db"))
+    with pytest.raises(JobUnknown, match="there is no job 'nobody'"):
+        async with runner.opened():
+            await runner.dry_run("nobody")
     assert running_in(tmp_path) == []
 
 

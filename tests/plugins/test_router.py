@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.errors import PollerRouteRegistrationError
-from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle, PluginPollerRouter, handles_of
+from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle, PluginPollerRouter, handle_of
 
 
 def handle(plugin_id: str, *kinds: str, **fields: Any) -> PluginPollerHandle:
@@ -105,7 +105,7 @@ def test_a_handle_is_what_the_manifest_says(tmp_path: Path) -> None:
         folder=tmp_path,
         path=tmp_path / "nexo-plugin.toml",
     )
-    [made] = handles_of([manifest])
+    made = handle_of(manifest)
     assert made == PluginPollerHandle(
         plugin_id="acme",
         kinds=("jira",),

@@ -14,7 +14,7 @@ from speaking import MANY_SIDED, PATIENCE, Spoken, entrypoint, speaking, tick_pa
 
 from nexo_poller.errors import ConfigError, HostError, MethodNotFound, PermanentError, TransientError
 from nexo_poller.plugins import serve
-from nexo_poller.plugins.sdk.host import RemoteHost
+from nexo_poller.plugins.sdk.host import BrokerPollerHost
 
 
 @pytest.fixture
@@ -154,6 +154,16 @@ async def test_a_reply_that_is_longer_than_a_line_may_be_fails_its_tick_alone(pl
     await plugin.tick("nothing")
 
 
+async def test_whatever_else_is_longer_than_a_line_may_be_fails_alone_too(plugin: Spoken) -> None:
+    with pytest.raises(TransientError, match=r"^ValueError: on and on "):
+        await plugin.tick("ramble")
+    with pytest.raises(PermanentError, match=r"the call of log has 5,\d+,\d+ bytes of JSON"):
+        await plugin.tick("log all")
+    with pytest.raises(PermanentError, match=r"the reply has 5,\d+,\d+ bytes of JSON"):
+        await plugin.call("poll_tool_call", kind="many_sided", tool_name="ramble", args={})
+    await plugin.tick("nothing")
+
+
 async def test_callbacks_name_their_job(plugin: Spoken) -> None:
     await plugin.tick("count")
     await plugin.tick("publish")
@@ -163,7 +173,7 @@ async def test_callbacks_name_their_job(plugin: Spoken) -> None:
 
 
 async def test_its_tools_are_listed_and_called(plugin: Spoken) -> None:
-    shout, _ = await plugin.call("poll_list_tools", kind="many_sided")
+    shout, *_ = await plugin.call("poll_list_tools", kind="many_sided")
     assert (shout["name"], shout["description"], shout["parameters"]["required"]) == (
         "shout",
         "Says it aloud.",
@@ -240,7 +250,7 @@ async def test_what_the_daemon_cannot_do_is_an_error_of_the_host() -> None:
     async def refuse(method: str, params: Any) -> None:
         raise TransientError("HostError: not today")  # as the wire's reader has it
 
-    host = RemoteHost(job_id="job-1", agent_id="ana", call=refuse)
+    host = BrokerPollerHost(job_id="job-1", agent_id="ana", call=refuse)
     with pytest.raises(HostError, match=r"^not today$"):
         await host.broker_publish("plugin.inbound.things", b"x")
     with pytest.raises(HostError, match=r"^not today$"):

@@ -1,5 +1,6 @@
 """Plugins that live as long as the runner, as it sees them: through real ticks of real programs."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import trio
 from acting import act, acting, actor
 from ticking import RecordingHost
 
-from nexo_poller.plugins.router import handles_of
+from nexo_poller.plugins.router import handle_of
 from nexo_poller.plugins.stdio import StdioTransport
-from nexo_poller.plugins.wire import TickRequest
+from nexo_poller.plugins.ticks import TickRequest
 
 
 async def test_a_tick_goes_there_and_its_reply_is_committed_like_any(tmp_path: Path) -> None:
@@ -25,6 +26,21 @@ reply(next_cursor={1: "AQ", 2: "_w=="}[n], metrics={"items_seen": 3, "items_disp
         assert (await running.run()).error is None
         assert await running.payloads(2) == [{"text": 1, "to": "7"}, {"text": 2, "to": "7"}]
         assert await running.runner.cursor("inbox") == b"\xff"
+
+
+async def test_a_dry_run_is_told_to_the_plugin_and_sends_and_keeps_nothing(tmp_path: Path) -> None:
+    script = """
+say(method="broker_publish", params={"topic": "plugin.note", "payload": "published"})
+reply(next_cursor="AQ", deliver=[{"channel": "telegram", "recipient": "7", "payload": {"dry": tick.get("dry_run")}}])
+"""
+    async with acting(tmp_path, act(script), plugins=(actor(tmp_path, publish=("plugin.note",)),)) as running:
+        dry = await running.runner.dry_run("inbox")
+        outgoing = [json.loads(one.message.body)["payload"] for one in dry.outgoing]
+        assert await running.runner.cursor("inbox") is None
+        assert (await running.run()).error is None
+        assert sorted(await running.payloads(2), key=str) == ["published", {"dry": None, "to": "7"}]
+    assert (dry.error, dry.cursor_after) == (None, b"\1")
+    assert sorted(outgoing, key=str) == ["published", {"dry": True, "to": "7"}]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +88,7 @@ async def test_an_error_of_the_plugins_is_what_its_code_says(
 HARMLESS = {
     "garbage": r"raw(b'Loading...\n\x00\x01\n[]\n7\nnull\n'); reply()",
     "empty lines": r"raw(b'\n  \n'); reply()",
-    "invalid UTF-8": r"""raw(b'{"id": 1, "result": "\xff\xfe"}\n'); reply()""",
+    "invalid UTF-8": r"""raw(b'{"id": %d, "result": "\xff\xfe"}\n' % call); reply()""",
     "deep nesting": r"raw(b'[' * 200_000 + b'\n' + b'{\"id\": ' * 200_000 + b'\n'); reply()",
     "no id": "say(result={})",
     "no id, and null as one": "say(id=None, result={})",
@@ -83,6 +99,7 @@ HARMLESS = {
     "a log in JSON": "say(level='info', message='a tick'); reply()",
     "a method that is none": "say(method=7); say(method={}, id=1); reply()",
     "in pieces": r"""raw(b'{"id": %d, "re' % call); time.sleep(0.1); raw(b'sult": {}}\n')""",
+    "a flood on stderr": "[print('x' * 1_000, file=sys.stderr) for _ in range(10_000)]; reply()",
     "with Windows' line ends": r"""raw(b'{"id": %d, "result": {}}\r\n' % call)""",
 }
 
@@ -115,6 +132,10 @@ FATAL = {
     "a crash": ("print('one\\ntwo', file=sys.stderr); 1 / 0", "it closed its stdout; exit status 1; stderr: "),
     "a signal": ("os.kill(os.getpid(), 9)", "it closed its stdout; ended by signal 9 (Killed)"),
     "half a line": (r"raw(b'{\"id\": 1, \"res'); sys.exit(0)", "it closed its stdout; exit status 0"),
+    "a child that keeps the pipes open": (
+        "os.fork() and os._exit(3); time.sleep(600)",
+        "it closed its stdout; exit status 3",
+    ),
     "too long a line": ("raw(b'x' * 5 * 2**20)", "it wrote a line of more than 4,194,304 bytes; "),
     "no stdout any more": ("os.close(1); time.sleep(60)", "it closed its stdout; ended by signal 15 (Terminated)"),
 }
@@ -182,6 +203,14 @@ async def test_a_plugin_that_cannot_be_started_says_so_in_its_ticks(tmp_path: Pa
         assert "cannot run '/no/such/program'" in await running.error()
 
 
+async def test_a_plugin_for_which_there_is_no_process_says_so_in_the_log_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with acting(tmp_path, plugins=(actor(tmp_path, args=("\0",)),)) as running:
+        assert "cannot be started: embedded null byte" in caplog.text
+        assert "cannot be started: embedded null byte" in await running.error()
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [
@@ -227,7 +256,7 @@ class SlowHost(RecordingHost):
 
 
 async def test_a_tick_waits_for_all_that_was_published_before_its_reply(tmp_path: Path) -> None:
-    [handle] = handles_of([actor(tmp_path, publish=("plugin.note",))])
+    handle = handle_of(actor(tmp_path, publish=("plugin.note",)))
     transport, host = StdioTransport(handle, trio.CapacityLimiter(1)), SlowHost()
     script = """
 for n in range(5):

@@ -11,7 +11,7 @@ from daemon import Script, counting, daemon, job, nothing, text
 from trio.testing import MockClock
 
 from nexo_poller.config.model import Settings
-from nexo_poller.errors import ConfigError, HostHeld, JobRefused, JobUnknown, PermanentError, TransientError
+from nexo_poller.errors import BrokerAway, ConfigError, HostHeld, JobRefused, JobUnknown, PermanentError, TransientError
 from nexo_poller.poller import Deliver, PollContext, TickAck, TickMetrics
 from nexo_poller.schedule import At, Every
 from nexo_poller.testing import VirtualClock
@@ -180,6 +180,25 @@ class TestDelivery:
         labels = {"kind": "script", "agent": "ana", "job_id": "inbox"}
         assert running.metric("poller_ticks_total", status="ok", **labels) == 2
         assert running.metric("poller_ticks_total", status="skipped", **labels) == 4
+
+    async def test_what_waits_for_a_broker_that_was_away_goes_as_soon_as_it_changes(
+        self, tmp_path: Path, autojump_clock: MockClock
+    ) -> None:
+        took = []
+
+        async def away_at_first(event: Any) -> None:
+            took.append(event.payload["text"])
+            if len(took) == 1:
+                raise BrokerAway("there is no connection", retry_after=60 * MINUTE)
+
+        async with daemon(tmp_path, job(paused_on_boot=True), act=counting) as running:
+            running.runner.subscribe("plugin.outbound.>", away_at_first)
+            await running.runner.run_once("inbox")
+            await trio.sleep(10)
+            assert took == ["1"]
+            running.runner.subscribe("something.else", running.take)
+            await trio.sleep(10)
+        assert took == ["1", "1"]
 
     async def test_shutdown_waits_for_the_delivery_under_way(self, tmp_path: Path, autojump_clock: MockClock) -> None:
         delivered = []

@@ -37,7 +37,7 @@ const answers = {
 
 async function tick({ job_id, config, cursor }) {
   const { url, deliver } = config;
-  if (typeof url !== "string" || !deliver) throw new Refusal(BAD_CONFIG, "`url` and `deliver` are needed");
+  if (!url || !deliver) throw new Refusal(BAD_CONFIG, "`url` and `deliver` are needed");
   const version = await versionAt(url);
   await call("metric_inc", { job_id, name: "releases_looked_at" });
   const news = cursor === null || Buffer.from(cursor, "base64url").toString() !== version;
@@ -51,6 +51,7 @@ async function tick({ job_id, config, cursor }) {
 }
 
 async function versionAt(url) {
+  if (!URL.canParse(url)) throw new Refusal(BAD_CONFIG, "`url` is no URL");
   let answer;
   try {
     answer = await fetch(url, { signal: AbortSignal.timeout(20_000) });
@@ -59,7 +60,9 @@ async function versionAt(url) {
   }
   const refused = answer.status >= 400 && answer.status < 500 && ![408, 425, 429].includes(answer.status);
   if (!answer.ok) throw new Refusal(refused ? PERMANENT : TRANSIENT, `the server answered ${answer.status}`);
-  return (await answer.json()).version;
+  const { version } = await answer.json();
+  if (typeof version !== "string") throw new Refusal(PERMANENT, "the document names no version");
+  return version;
 }
 
 // What the daemon does for a poller: broker_publish, credentials_get, log, metric_inc, llm_invoke.
@@ -81,7 +84,8 @@ async function take(message) {
     if (!answers[message.method]) throw new Refusal(METHOD_NOT_FOUND, message.method);
     say({ id: message.id, result: await answers[message.method](message.params) });
   } catch (error) {
-    say({ id: message.id, error: { code: error.code ?? TRANSIENT, message: String(error.message) } });
+    const code = error instanceof Refusal ? error.code : TRANSIENT; // others have codes that mean something else
+    say({ id: message.id, error: { code, message: String(error.message) } });
   }
 }
 

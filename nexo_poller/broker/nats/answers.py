@@ -52,6 +52,10 @@ class Answers:
             headers = {FAILED: type(next(leaves(raised))).__name__, FAILED_CODE: "500"}
         finally:
             places.release()
+        if len(body) > connection.client.max_payload:
+            log.error("an answer of '%s' has %d bytes: too many for the server", name_of(self.responder), len(body))
+            headers = {FAILED: f"an answer of {len(body):,} bytes is too large", FAILED_CODE: "500"}
+            body = b""
         try:
             await connection.aio(connection.client.publish, message.reply, body, headers=headers or None)
         except (BrokerUnavailable, NatsError) as error:

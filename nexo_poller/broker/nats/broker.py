@@ -1,10 +1,10 @@
 """`NatsBroker`: the `Broker` of a daemon whose messages other programs read."""
 
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
@@ -43,7 +43,7 @@ class NatsBroker:
     _link: Link
     _publishing: Publishing
     _max_attempts: int
-    _consumers: Counter[str] = Factory(Counter)
+    _consumers: set[str] = Factory(set)
     _followers: trio.lowlevel.ParkingLot = Factory(trio.lowlevel.ParkingLot)
 
     @classmethod
@@ -102,20 +102,21 @@ class NatsBroker:
         What a stream keeps is waiting when the block is entered again, by this program or another with a handler of this
         name for this pattern. Raises `ValueError` if `pattern` is none.
         """
-        callee, key = Callee(handler), f"{pattern} {getattr(handler, '__qualname__', '')}"
+        callee = Callee(handler)
+        names = (consumer_name(pattern, callee, nth) for nth in count())
         following = Following(
-            name=consumer_name(pattern, callee, self._consumers[key]),
+            name=next(name for name in names if name not in self._consumers),
             pattern=Pattern(pattern),
             handler=callee,
             max_attempts=self._max_attempts,
         )
-        self._consumers[key] += 1
+        self._consumers.add(following.name)
         try:
             async with self._link.kept(following.over):
                 self._followers.unpark_all()
                 yield
         finally:
-            self._consumers[key] -= 1
+            self._consumers.remove(following.name)
 
     @asynccontextmanager
     async def subscribe(self, pattern: str) -> AsyncIterator[ReceiveChannel[Event]]:

@@ -11,6 +11,9 @@ the whole loop; `link` has it logged instead.
 """
 
 import asyncio
+import logging
+import re
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -22,17 +25,27 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from trio_asyncio import TrioEventLoop
 
+from nexo_poller.broker.topics import without_account
 from nexo_poller.errors import BrokerAway
 
 PING: Final = b"PING\r\n"
 PATIENCE_SECS: Final = 5  # with a server that is there and says nothing
 PING_SECS: Final = 5  # how often it is asked whether it still is; unheard for two of them, it is not
 
+DENIED: Final = "permissions violation"
+MOST_DENIALS: Final = 10_000  # that are remembered
+
+log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 
 class InOrder(Client):
-    """A client whose PING goes out behind everything that was sent before."""
+    """A client whose PING goes out behind everything that was sent before, and for whom `tls://` means TLS."""
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if self._current_server is not None and self._current_server.uri.scheme == "tls":
+            info["tls_required"] = True  # or a password would go in plain text to a server that asks for no TLS
+        await super()._process_info(info, initial_connection)
 
     async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
         self._pongs.append(future or asyncio.Future())
@@ -45,11 +58,13 @@ class Connection:
     """A client that is connected, until `lost` is set.
 
     Its methods raise `BrokerAway` if the connection is lost before they are done; what else nats-py raises passes.
+    `denials` has what the server has said the user may not do, in lower case, and how often (`may_not_publish`).
     """
 
     client: Client
     _loop: TrioEventLoop
     lost: trio.Event = Factory(trio.Event)
+    denials: Counter[str] = Factory(Counter)
     _waiting: set[trio.CancelScope] = Factory(set)
     _channels: set["trio.MemorySendChannel[Msg]"] = Factory(set)
 
@@ -93,6 +108,14 @@ class Connection:
             self._channels.remove(channel)
             channel.close()
 
+    def deny(self, what: str) -> None:
+        """Note that the server does not let the user do this; the log hears of each once, without accounts (O2)."""
+        if len(self.denials) >= MOST_DENIALS and what not in self.denials:
+            self.denials.clear()
+        self.denials[what] += 1
+        if self.denials[what] == 1:
+            log.warning("NATS: %s", re.sub('(?<=")[^"]*', lambda subject: without_account(subject[0]), what))
+
     def lose(self) -> None:
         """Let all know who wait for it."""
         self.lost.set()
@@ -107,13 +130,15 @@ async def connected(loop: TrioEventLoop, url: str, nkey_file: str | None) -> Asy
     """A connection to the server at `url`, closed at the end of the block. Raises `BrokerAway`, which says why."""
     client = InOrder()
     connection = Connection(client, loop)
-    errors: list[Exception] = []
+    errors: deque[Exception] = deque(maxlen=1)
 
     async def closed() -> None:
         connection.lose()
 
     async def failed(error: Exception) -> None:
         errors.append(error)
+        if DENIED in str(error):
+            connection.deny(str(error).removeprefix("nats: "))
 
     connect = client.connect(
         url,
@@ -131,13 +156,18 @@ async def connected(loop: TrioEventLoop, url: str, nkey_file: str | None) -> Asy
     try:
         try:
             await loop.run_aio_coroutine(connect)
-        except (NatsError, OSError, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:  # nats-py trusts its server to speak its protocol
             raise BrokerAway(str(errors[-1] if errors else error) or type(error).__name__) from error
         yield connection
     finally:
         if client.is_connected or client.is_connecting:
             with trio.move_on_after(PATIENCE_SECS, shield=True):  # a socket left open would be a leak
                 await loop.run_aio_coroutine(client.close())
+
+
+def may_not_publish(topic: str) -> str:
+    """How the server says so, as nats-py passes it on."""
+    return f'{DENIED} for publish to "{topic}"'.lower()
 
 
 def away() -> BrokerAway:

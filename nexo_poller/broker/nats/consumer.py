@@ -64,7 +64,7 @@ class Trouble:
 
 @define(eq=False, kw_only=True)
 class Consumer:
-    """Gives the handler what the stream has for it. `subjects` select that; `name` is the consumer's, in the stream.
+    """Gives the handler what the stream has for it. `pattern` selects that; `name` is the consumer's, in the stream.
 
     `unsaid` is what an earlier connection of this consumer left to be said to JetStream.
     """
@@ -72,7 +72,7 @@ class Consumer:
     connection: Connection
     stream: str
     name: str
-    subjects: list[str]
+    pattern: str
     handler: Callee[Event, None]
     max_attempts: int
     unsaid: list[tuple[str, bytes]]
@@ -94,7 +94,7 @@ class Consumer:
             "name": self.name,
             "durable_name": self.name,
             "description": f"nexo_poller: {name_of(self.handler.function)}",
-            "filter_subjects": self.subjects,
+            "filter_subject": self.pattern,
             "deliver_policy": "new",
             "ack_policy": "explicit",
             "ack_wait": ACK_WAIT_SECS * NANOSECONDS,

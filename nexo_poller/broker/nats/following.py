@@ -15,7 +15,7 @@ from nexo_poller.broker.calls import Callee
 from nexo_poller.broker.handling import handled, name_of, verdict
 from nexo_poller.broker.nats.connection import Connection, away
 from nexo_poller.broker.nats.consumer import Consumer
-from nexo_poller.broker.nats.jetstream import Stream, kept_by, streams_over
+from nexo_poller.broker.nats.jetstream import streams_over
 from nexo_poller.broker.nats.subscribed import subscribed
 from nexo_poller.broker.subjects import Pattern
 
@@ -47,15 +47,15 @@ class Following:
             await self._others_than(streams, connection)
             nursery.cancel_scope.cancel()
 
-    def _consumer(self, connection: Connection, stream: Stream) -> Consumer:
+    def _consumer(self, connection: Connection, stream: str) -> Consumer:
         return Consumer(
             connection=connection,
-            stream=stream.name,
+            stream=stream,
             name=self.name,
-            subjects=kept_by(stream, self.pattern),
+            pattern=self.pattern.text,
             handler=self.handler,
             max_attempts=self.max_attempts,
-            unsaid=self._unsaid[stream.name],
+            unsaid=self._unsaid[stream],
         )
 
     async def _listen(self, connection: Connection, *, task_status: trio.TaskStatus[None]) -> None:
@@ -73,7 +73,7 @@ class Following:
                     )
         raise away()
 
-    async def _others_than(self, streams: Sequence[Stream], connection: Connection) -> None:
+    async def _others_than(self, streams: Sequence[str], connection: Connection) -> None:
         found = streams
         while found == streams:
             await trio.sleep(LOOK_AGAIN_SECS)

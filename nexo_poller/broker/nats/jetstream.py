@@ -2,45 +2,29 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from attrs import frozen
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from nexo_poller.broker.nats.connection import PATIENCE_SECS, Connection
-from nexo_poller.broker.subjects import Pattern
 from nexo_poller.errors import BrokerUnavailable
 
 NO_JETSTREAM: Final = {10039, 10076}  # not for this account; not on this server
 
 
-@frozen
-class Stream:
-    """A stream, and what it keeps."""
-
-    name: str
-    subjects: tuple[str, ...]
-
-
-async def streams_over(connection: Connection, pattern: str) -> list[Stream]:
-    """The streams that keep a topic which matches `pattern`, in the order of their names; none without JetStream.
+async def streams_over(connection: Connection, pattern: str) -> list[str]:
+    """The names of the streams that keep a topic which matches `pattern`, sorted; none without JetStream.
 
     Raises `BrokerUnavailable` if that cannot be told.
     """
-    streams: list[Stream] = []
+    streams: list[str] = []
     while True:
-        page = await ask(connection, "STREAM.LIST", {"subject": pattern, "offset": len(streams)})
-        found = [Stream(one["config"]["name"], tuple(one["config"]["subjects"])) for one in page.get("streams") or ()]
+        page = await ask(connection, "STREAM.NAMES", {"subject": pattern, "offset": len(streams)})
+        found = page.get("streams") or []
         streams += found
         if not found or len(streams) >= page["total"]:
-            return sorted(streams, key=lambda stream: stream.name)
-
-
-def kept_by(stream: Stream, pattern: Pattern) -> list[str]:
-    """The part of `pattern` that the stream keeps, as patterns that have no topic in common."""
-    parts = (pattern.overlap(Pattern(subject)) for subject in stream.subjects)
-    return [part.text for part in parts if part]
+            return sorted(streams)
 
 
 async def ask(connection: Connection, what: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -52,9 +36,16 @@ async def ask(connection: Connection, what: str, body: Mapping[str, Any]) -> Map
         return {}
     except NatsTimeoutError as error:
         raise BrokerUnavailable("JetStream does not answer") from error
-    answer: Mapping[str, Any] = json.loads(message.data)
-    if "error" not in answer:
-        return answer
-    if answer["error"].get("err_code") in NO_JETSTREAM:
-        return {}
-    raise BrokerUnavailable(f"JetStream: {answer['error'].get('description')}")
+    try:
+        answer: Any = json.loads(message.data)
+    except (ValueError, RecursionError):
+        answer = None
+    match answer:
+        case {"error": {"err_code": code}} if code in NO_JETSTREAM:
+            return {}
+        case {"error": {"description": description}}:
+            raise BrokerUnavailable(f"JetStream: {description}")
+        case {"type": str()}:
+            return cast(Mapping[str, Any], answer)
+        case _:
+            raise BrokerUnavailable("somebody else answers what JetStream is asked")

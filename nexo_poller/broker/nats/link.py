@@ -99,7 +99,7 @@ class Link:
                 await trio.sleep(LONGEST_PAUSE)
 
     async def _run(self) -> None:
-        pause, place = FIRST_PAUSE, place_of(self._settings.url)
+        pause, place, told = FIRST_PAUSE, place_of(self._settings.url), ""
         nkey_file = self._settings.nkey_file
         while True:
             try:
@@ -107,12 +107,13 @@ class Link:
                     self._loop, self._settings.url, str(nkey_file) if nkey_file else None
                 ) as connection:
                     log.info("connected to the NATS server at %s", place)
-                    pause, self._connection = FIRST_PAUSE, connection
+                    pause, told, self._connection = FIRST_PAUSE, "", connection
                     self._waiting.unpark_all()
                     await connection.lost.wait()
                     log.warning("the connection to the NATS server at %s is lost; looking for it", place)
             except BrokerAway as error:
-                if pause == FIRST_PAUSE:
+                if told != str(error):
+                    told = str(error)
                     log.warning("the NATS server at %s cannot be reached: %s; looking for it", place, error)
             finally:
                 self._connection = None
@@ -126,4 +127,7 @@ def place_of(url: str) -> str:
 
 
 def _log(_loop: Any, context: dict[str, Any]) -> None:
-    log.warning("NATS: %s", context.get("message"), exc_info=context.get("exception"))
+    """Note what asyncio has no better place for; what a broken connection leaves behind is no news."""
+    error = context.get("exception")
+    level = logging.DEBUG if isinstance(error, OSError | NatsError) else logging.WARNING
+    log.log(level, "NATS: %s", context.get("message"), exc_info=error)

@@ -6,20 +6,18 @@ after the message: the server has had it. Whether any subscriber will, nobody kn
 the server says so before the PONG, and the message is unrouted, as it would be with a `LocalBroker`.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import Factory, define
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from nexo_poller.broker import Message
-from nexo_poller.broker.nats.connection import PATIENCE_SECS, Connection, away
+from nexo_poller.broker.nats.connection import PATIENCE_SECS, Connection, away, may_not_publish
 from nexo_poller.broker.nats.jetstream import streams_over
 from nexo_poller.errors import BrokerUnavailable, MessageRejected, Unrouted
 
@@ -44,8 +42,12 @@ class Publishing:
         if size > most:  # the server would answer by closing the connection
             raise MessageRejected(f"it has {size:,} bytes with its headers, and the NATS server takes {most:,} at most")
         if await self.is_covered(connection, message.topic):
-            await self._keep(connection, message)
-        elif not await connection.to_its_end(_heard, connection.client, message):
+            try:
+                await self._keep(connection, message)
+            except BrokerUnavailable:
+                self._covered.discard(message.topic)  # the stream may be gone, and somebody else listen there
+                raise
+        elif not await connection.to_its_end(_heard, connection, message):
             raise Unrouted(message.topic)
 
     async def is_covered(self, connection: Connection, topic: str) -> bool:
@@ -67,7 +69,6 @@ class Publishing:
                 connection.client.request, message.topic, message.body, timeout=PATIENCE_SECS, headers=headers
             )
         except NoRespondersError as error:
-            self._covered.discard(message.topic)
             raise BrokerUnavailable("the stream that covered the topic is gone") from error
         except NatsTimeoutError as error:
             raise BrokerUnavailable(f"no acknowledgement came within {PATIENCE_SECS} s") from error
@@ -93,21 +94,24 @@ def _check(answer: Msg) -> None:
             raise BrokerUnavailable("the answer is no acknowledgement of JetStream's")
 
 
-async def _heard(client: Client, message: Message) -> bool:
+async def _heard(connection: Connection, message: Message) -> bool:
     """In asyncio: publish, wait for the PONG, and return whether anybody subscribes to the topic."""
-    nobody: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-    inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox, future=nobody, max_msgs=1)
+    client, denial = connection.client, may_not_publish(message.topic)
+    inbox, denied_before = client.new_inbox(), connection.denials[denial]
+    subscription = await client.subscribe(inbox)
     try:
         await client.publish(message.topic, message.body, reply=inbox, headers={HEADER: message.id})
         await client.flush(PATIENCE_SECS)
+        answer = await subscription.next_msg() if subscription.pending_msgs else None
     except NatsError as error:
         await client.close()
         raise away() from error
     finally:
         if not client.is_closed:
             await subscription.unsubscribe()
-    return not (nobody.done() and (nobody.result().headers or {}).get("Status") == NOBODY)
+    if connection.denials[denial] != denied_before:
+        raise BrokerUnavailable("the NATS server does not let this user publish there")
+    return answer is None or (answer.headers or {}).get("Status") != NOBODY
 
 
 def _remember(topics: set[str], topic: str) -> None:

@@ -26,12 +26,16 @@ async def subscribed(
     Once it is left nothing arrives any more; what had by then, and was not received, is still in the channel.
     """
     put, arrived = trio.open_memory_channel[Msg](ROOM)
+    dropped = 0
 
     async def take(message: Msg) -> None:
+        nonlocal dropped
         try:
             put.send_nowait(message)
         except trio.WouldBlock:
-            log.warning("%s: too many messages wait already, one was dropped", subject)
+            dropped += 1
+            if dropped.bit_count() == 1:  # the first, and then ever more seldom
+                log.warning("%s: too many messages wait already, so %d were dropped", subject, dropped)
 
     subscription = await connection.aio(connection.client.subscribe, subject, queue=queue, cb=take)
     with connection.open_until_lost(put):

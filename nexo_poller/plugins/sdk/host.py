@@ -16,8 +16,8 @@ Call = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
 
 @frozen(kw_only=True)
-class RemoteHost:
-    """The `PollerHost` of one tick of `job_id`, or of no tick; `call` speaks over a pipe, a broker, or what else there is."""
+class BrokerPollerHost:
+    """The `PollerHost` of one tick of `job_id`, or of no tick, in a plugin; `call` speaks over a pipe as over a broker."""
 
     job_id: str | None
     agent_id: str

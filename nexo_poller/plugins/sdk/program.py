@@ -10,21 +10,13 @@ from attrs import define, field
 from nexo_poller.clock import SystemClock
 from nexo_poller.errors import ConfigError, MethodNotFound, TransientError
 from nexo_poller.plugins.members import Members
-from nexo_poller.plugins.sdk.host import Call, RemoteHost
+from nexo_poller.plugins.sdk.host import BrokerPollerHost, Call
 from nexo_poller.plugins.sdk.http import JobsHttp
 from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.stand_in import RemoteCredentials, StandIn
 from nexo_poller.plugins.sdk.tick import run_tick
-from nexo_poller.plugins.wire import (
-    CALL_TOOL,
-    INITIALIZE,
-    LIST_TOOLS,
-    POLL_TICK,
-    reply_error,
-    reply_result,
-    tick_request,
-    unwrap,
-)
+from nexo_poller.plugins.ticks import tick_request
+from nexo_poller.plugins.wire import CALL_TOOL, INITIALIZE, LIST_TOOLS, POLL_TICK, reply_error, reply_result, unwrap
 from nexo_poller.poller import Poller
 from nexo_poller.tool import Tool
 
@@ -84,7 +76,7 @@ class Program:
 
     async def _poll_tick(self, params: Members) -> Mapping[str, Any]:
         request = tick_request(params.values)
-        host = RemoteHost(job_id=request.job_id, agent_id=request.agent_id, call=self.call)
+        host = BrokerPollerHost(job_id=request.job_id, agent_id=request.agent_id, call=self.call)
         timeout = self.identity.tick_timeout.total_seconds()
         with trio.move_on_after(timeout):
             return await run_tick(request, self._poller(request.kind), host, self._http.client)

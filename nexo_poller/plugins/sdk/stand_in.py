@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from nexo_poller.plugins.sdk.host import Call, RemoteHost
+from nexo_poller.plugins.sdk.host import BrokerPollerHost, Call
 from nexo_poller.plugins.sdk.http import JobsHttp
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class RemoteCredentials:
 
     async def get(self, agent_id: str, channel: str) -> Mapping[str, Any]:
         """See `nexo_poller.Credentials`."""
-        return await RemoteHost(job_id=None, agent_id=agent_id, call=self._call).credentials_get(channel)
+        return await BrokerPollerHost(job_id=None, agent_id=agent_id, call=self._call).credentials_get(channel)
 
 
 @frozen

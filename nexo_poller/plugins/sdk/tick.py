@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -10,15 +10,13 @@ from nexo_poller.ack import checked
 from nexo_poller.config.job_config import structure_config
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
 from nexo_poller.failures import classify, describe
-from nexo_poller.plugins.lines import LONGEST_LINE
 from nexo_poller.plugins.sdk.payloads import delivered_payload
-from nexo_poller.plugins.wire import TickRequest, decode_cursor, reply_of, reply_result
+from nexo_poller.plugins.ticks import TickRequest, decode_cursor, reply_of
 from nexo_poller.poller import PollContext, Poller, PollerHost, TickAck
 
 if TYPE_CHECKING:  # a poller that needs no HTTP shall not wait for it
     import httpx
 
-LONGEST_ID: Final = "0" * 20
 OpenHttp = Callable[[str, Any], "httpx.AsyncClient"]
 """The client for a job of this id with this typed config."""
 
@@ -32,7 +30,7 @@ async def run_tick(
     """
     try:
         ack = await poller.tick(_context(request, poller, host, open_http))
-        return _short_enough(reply_of(_as_json(checked(ack))))
+        return reply_of(_as_json(checked(ack)))
     except Exception as error:
         raise _for_the_wire(error) from error
 
@@ -55,13 +53,6 @@ def _context(request: TickRequest, poller: Poller[Any], host: PollerHost, open_h
 
 def _as_json(ack: TickAck) -> TickAck:
     return evolve(ack, deliver=[evolve(one, payload=delivered_payload(one)) for one in ack.deliver])
-
-
-def _short_enough(reply: Mapping[str, Any]) -> Mapping[str, Any]:
-    size = len(reply_result(LONGEST_ID, reply))
-    if size > LONGEST_LINE:  # the daemon would hang up, and every other tick's reply be lost with it
-        raise PermanentError(f"the reply has {size:,} bytes of JSON, and at most {LONGEST_LINE:,} may travel")
-    return reply
 
 
 def _for_the_wire(error: Exception) -> TransientError | PermanentError:
