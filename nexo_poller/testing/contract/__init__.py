@@ -1,4 +1,4 @@
-"""The promises that a runner, and everybody who shares one, relies on; `docs/contract.md` has them with their reasons."""
+"""The promises that a runner, and all who share one, rely on; `docs/howto/contract.md` has them with their reasons."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
