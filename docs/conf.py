@@ -26,6 +26,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!nexo_poller\.).*"),
     ("py:.*", r"nexo_poller\.poller\.C"),  # the type of a config
     ("py:.*", r"nexo_poller\.(host\.InProcessHost|http\.pools\.HttpPools)"),  # the machine's own
+    ("py:.*", r"nexo_poller\.(plugins\.transport\.Transport|config\.plugin_kinds\.PluginKind)"),  # likewise
 ]
 
 myst_heading_anchors = 3

@@ -38,8 +38,7 @@ async def spawn_ephemeral_tick(
     killed. `env` is added to its environment; `hear` is told of its stderr, see `spawned`. Cancelling kills it.
 
     Raises:
-        PluginPollerForwardError: no reply, or none that can be used, within `tick_timeout`; with how the process ended
-            and the last that it wrote to stderr, unmasked.
+        PluginPollerForwardError: no good reply within `tick_timeout`; says how the process ended, its stderr unmasked.
         TickError: the plugin's own error.
     """
     plugin_id, timeout = handle.plugin_id, handle.tick_timeout.total_seconds()

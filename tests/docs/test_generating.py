@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 from command import ROOT
 
+import nexo_poller
 from nexo_poller.admin.table import ROUTES
 from nexo_poller.builtins import builtin_pollers
 from nexo_poller.cli import COMMANDS
@@ -39,7 +40,9 @@ def keys_of(schema: Any) -> Iterator[str]:
 def test_every_public_name_has_a_place_and_only_one(package: str) -> None:
     marks = [mark[2].split() for mark in MARK.finditer(API) if mark[1] == "api"]
     described = "".join(markdown(*arguments) for arguments in marks if arguments[0] == package)
-    assert sorted(re.findall(r"^## (\w+)$", described, re.MULTILINE)) == sorted(import_module(package).__all__)
+    names, of_the_top = set(import_module(package).__all__), set(nexo_poller.__all__)
+    wanted = names if names == of_the_top else names - of_the_top  # those have their place among the top's
+    assert sorted(re.findall(r"^## (\w+)$", described, re.MULTILINE)) == sorted(wanted)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
