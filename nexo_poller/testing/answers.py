@@ -28,8 +28,9 @@ def answer(
     return lambda _request: httpx.Response(status, headers=headers, **body)
 
 
-def in_turn(*handlers: Handler) -> Handler:
-    """Each of `handlers` once, in order, and the last of them from then on."""
+def in_turn(first: Handler, *others: Handler) -> Handler:
+    """Each handler once, in order, and the last of them from then on."""
+    handlers = first, *others
     turns = chain(handlers, repeat(handlers[-1]))
 
     def answer_in_turn(request: httpx.Request) -> httpx.Response | Awaitable[httpx.Response]:

@@ -48,11 +48,11 @@ class Routes:
             raise ValueError(
                 f"'{address}' is no address of a route: write 'https://host/path', '/path' or 'POST /path', without a query"
             )
-        self._handlers[address] = handler
+        self._handlers[_normal(address)] = handler
 
     def __delitem__(self, address: str) -> None:
         """Forget the handler at `address`. Raises `KeyError`."""
-        del self._handlers[address]
+        del self._handlers[_normal(address)]
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         """The answer to `request`, as `httpx.MockTransport` asks for it."""
@@ -74,7 +74,7 @@ class Routes:
             raise self.failures.pop(0)
 
     def _handler(self, request: httpx.Request) -> Handler:
-        whole, path = str(request.url.copy_with(query=None, fragment=None)), request.url.path
+        whole, path = _whole(request.url), request.url.path
         for address in (f"{request.method} {whole}", whole, f"{request.method} {path}", path):
             if address in self._handlers:
                 return self._handlers[address]
@@ -84,3 +84,14 @@ class Routes:
         raise NoRoute(
             f"{request.method} {whole} has no route; the routes are: {known} (add one: harness.http['{path}'] = answer(json=…))"
         )
+
+
+def _normal(address: str) -> str:
+    """`address`, a whole one as a request for it would write it."""
+    method, space, target = address.rpartition(" ")
+    return address if target.startswith("/") else f"{method}{space}{_whole(httpx.URL(target))}"
+
+
+def _whole(url: httpx.URL) -> str:
+    """`url` without query and fragment, with a path: without one it is the same as with `/` (RFC 3986, 6.2.3)."""
+    return str(url.copy_with(raw_path=url.raw_path.partition(b"?")[0], fragment=None))

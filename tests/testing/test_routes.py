@@ -162,3 +162,17 @@ async def test_a_handler_that_fails_fails_the_test_with_a_real_server() -> None:
 
     with pytest.raises(KeyError, match="page"):
         await use()
+
+
+@pytest.mark.parametrize("asked", ["https://shop.example", "https://shop.example/", "https://shop.example?page=2"])
+@pytest.mark.parametrize("address", ["https://shop.example", "https://shop.example/", "GET https://Shop.example:443"])
+async def test_an_address_is_the_same_however_it_is_written(address: str, asked: str) -> None:
+    routes = Routes()
+    routes[address] = answer(text="front page")
+    async with without_a_network(routes) as client:
+        assert (await client.get(asked)).text == "front page"
+
+
+def test_nothing_in_turn_is_refused_where_it_is_written() -> None:
+    with pytest.raises(TypeError, match="first"):
+        in_turn()  # type: ignore[call-arg]
