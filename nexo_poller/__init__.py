@@ -13,6 +13,7 @@ from nexo_poller.errors import (
     BrokerUnavailable,
     ConfigError,
     CredentialsMissing,
+    DeadLetterUnknown,
     HostError,
     HostHeld,
     JobRefused,
@@ -54,27 +55,31 @@ if TYPE_CHECKING:
     from nexo_poller.broker import Broker, Event, Message
     from nexo_poller.broker.local import LocalBroker
     from nexo_poller.config.model import (
+        AdminSettings,
         BrokerSettings,
         Config,
         GoogleAccount,
         JobSpec,
         ProviderSettings,
         RejectedJob,
+        RetrySettings,
         Settings,
     )
     from nexo_poller.config.plugins import PluginManifest
     from nexo_poller.config.reading import load_config
     from nexo_poller.credentials import Credentials
+    from nexo_poller.plan import ReloadPlan
     from nexo_poller.runner.events import RunnerEvent
     from nexo_poller.runner.metrics import Metrics
     from nexo_poller.runner.outcome import DryRun, TickReport
     from nexo_poller.runner.prometheus import PrometheusMetrics
     from nexo_poller.runner.runner import PollerRunner
-    from nexo_poller.runner.views import JobView
-    from nexo_poller.store import Batch, Store, StoreStatistics, TickRecord
+    from nexo_poller.runner.views import JobDetails, JobView
+    from nexo_poller.store import Batch, DeadLetter, Pending, Store, StoreStatistics, TickRecord
     from nexo_poller.store.sqlite import SqliteStore
 
 __all__ = [
+    "AdminSettings",
     "At",
     "Batch",
     "Breaker",
@@ -89,6 +94,8 @@ __all__ = [
     "Credentials",
     "CredentialsMissing",
     "Cron",
+    "DeadLetter",
+    "DeadLetterUnknown",
     "Deliver",
     "DryRun",
     "Event",
@@ -96,6 +103,7 @@ __all__ = [
     "GoogleAccount",
     "HostError",
     "HostHeld",
+    "JobDetails",
     "JobRefused",
     "JobSpec",
     "JobUnknown",
@@ -111,6 +119,7 @@ __all__ = [
     "NexoPollerError",
     "NoAnswer",
     "OutboundDelivery",
+    "Pending",
     "PermanentError",
     "PluginManifest",
     "PluginPollerForwardError",
@@ -123,6 +132,8 @@ __all__ = [
     "PrometheusMetrics",
     "ProviderSettings",
     "RejectedJob",
+    "ReloadPlan",
+    "RetrySettings",
     "RunnerEvent",
     "Settings",
     "SqliteStore",
@@ -148,25 +159,31 @@ __all__ = [
 
 # What runs jobs, and not what a poller is made of: a plugin, which may be started for every tick, waits for none of it.
 _HOMES: Final = {
+    "AdminSettings": "nexo_poller.config.model",
     "Batch": "nexo_poller.store",
     "Breaker": "nexo_poller.breaker",
     "Broker": "nexo_poller.broker",
     "BrokerSettings": "nexo_poller.config.model",
     "Config": "nexo_poller.config.model",
     "Credentials": "nexo_poller.credentials",
+    "DeadLetter": "nexo_poller.store",
     "DryRun": "nexo_poller.runner.outcome",
     "Event": "nexo_poller.broker",
     "GoogleAccount": "nexo_poller.config.model",
+    "JobDetails": "nexo_poller.runner.views",
     "JobSpec": "nexo_poller.config.model",
     "JobView": "nexo_poller.runner.views",
     "LocalBroker": "nexo_poller.broker.local",
     "Message": "nexo_poller.broker",
     "Metrics": "nexo_poller.runner.metrics",
+    "Pending": "nexo_poller.store",
     "PluginManifest": "nexo_poller.config.plugins",
     "PollerRunner": "nexo_poller.runner.runner",
     "PrometheusMetrics": "nexo_poller.runner.prometheus",
     "ProviderSettings": "nexo_poller.config.model",
     "RejectedJob": "nexo_poller.config.model",
+    "ReloadPlan": "nexo_poller.plan",
+    "RetrySettings": "nexo_poller.config.model",
     "RunnerEvent": "nexo_poller.runner.events",
     "Settings": "nexo_poller.config.model",
     "SqliteStore": "nexo_poller.store.sqlite",

@@ -22,6 +22,7 @@ NexoPollerError
 ├── AdminRefused             the admin server cannot listen there, or must not
 ├── PollerRouteRegistrationError   two plugins own one kind
 ├── JobUnknown               no such job in the running configuration
+├── DeadLetterUnknown        no dead letter of this number, or none any more
 ├── JobRefused               the job cannot do that now: fired, already running by hand, rejected
 └── ToolError                a call of a tool came to nothing; written for the model that called
     └── ToolUnknown          there is no tool of this name

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from nexo_poller.errors import Problem
-from nexo_poller.poller import Poller
+from nexo_poller.poller import Poller, checked_poller
 
 GROUP: Final = "nexo_poller.pollers"
 
@@ -33,21 +33,12 @@ def discover_pollers(installed: Iterable[EntryPoint] | None = None) -> Discovery
     found = entry_points(group=GROUP) if installed is None else installed
     for entry_point in sorted(found, key=lambda entry_point: (entry_point.name, entry_point.value)):
         try:
-            pollers.append(_poller(entry_point.load()))
+            loaded = entry_point.load()
+            is_class = isinstance(loaded, type) and issubclass(loaded, Poller)
+            pollers.append(checked_poller(loaded() if is_class else loaded))
         except Exception as error:  # noqa: BLE001 - importing it runs somebody else's code
             problems.append(_problem(entry_point, error))
     return Discovery(pollers, problems)
-
-
-def _poller(loaded: object) -> Poller[Any]:
-    poller = loaded() if isinstance(loaded, type) and issubclass(loaded, Poller) else loaded
-    if not isinstance(poller, Poller):
-        message = f"it is {loaded!r}, which is no Poller"
-        raise TypeError(message)
-    if not isinstance(getattr(poller, "kind", None), str):
-        message = f"{type(poller).__name__} has no `kind`"
-        raise TypeError(message)
-    return poller
 
 
 def _problem(entry_point: EntryPoint, error: Exception) -> Problem:

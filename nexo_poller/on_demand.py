@@ -9,6 +9,8 @@ from typing import Any
 def on_demand(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The `__getattr__` and `__dir__` (PEP 562) of a package that is being imported; `homes` has the module of each name.
 
+    What is seen of it are the names of its `__all__`, and not the modules that happen to be loaded.
+
     Give them to it where no type checker looks: one that sees a `__getattr__` takes every misspelt name for a good one.
     """
     module = sys.modules[package]
@@ -20,6 +22,6 @@ def on_demand(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(module), *homes})
+        return sorted({*module.__all__, *(name for name in vars(module) if name.startswith("__"))})
 
     return bring, names

@@ -132,11 +132,11 @@ class PollContext(Generic[C]):
     job_id: str
     agent_id: str
     kind: str
-    config: C
+    config: C = field(repr=False)  # it may hold secrets
     cursor: bytes | None
     now: datetime
     interval_hint: timedelta
-    host: PollerHost
+    host: PollerHost = field(repr=False)
     is_dry_run: bool = False
     _open_http: "Callable[[], httpx.AsyncClient]" = field(repr=False, alias="open_http")
     _http: "httpx.AsyncClient | None" = field(default=None, init=False, repr=False)
@@ -197,3 +197,14 @@ class Poller(Generic[C]):
     def custom_tools(self) -> Sequence[Tool]:
         """Tools of the poller's own, offered to language models beside the generic `pollers_*` ones."""
         return ()
+
+
+def checked_poller(poller: object) -> Poller[Any]:
+    """`poller`, if it is one. Raises `TypeError` that says what is wrong with it."""
+    if isinstance(poller, type) and issubclass(poller, Poller):
+        raise TypeError(f"{poller.__name__} is a class; give an instance of it: {poller.__name__}()")
+    if not isinstance(poller, Poller):
+        raise TypeError(f"it is {poller!r}, which is no Poller")
+    if not isinstance(getattr(poller, "kind", None), str):
+        raise TypeError(f'{type(poller).__name__} has no `kind`: give its class one, such as kind = "jira"')
+    return poller

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, assert_never
 from zoneinfo import ZoneInfo, available_timezones
 
 from attrs import Attribute, evolve, field, frozen
-from attrs.validators import ge, optional
+from attrs.validators import ge, instance_of, optional
 
 from nexo_poller.cron import expand
 from nexo_poller.daylight import next_instant
@@ -34,6 +34,8 @@ NEEDS_OFFSET = Problem(what="at has no offset from UTC", remedy="append Z for UT
 
 
 def _utc_ms(moment: datetime) -> datetime:
+    if not isinstance(moment, datetime):
+        raise TypeError(f"an aware datetime is wanted, not {moment!r}; parse_schedule reads text")
     if moment.tzinfo is None:
         raise ConfigError(NEEDS_OFFSET)
     return EPOCH + (moment - EPOCH) // MILLISECOND * MILLISECOND
@@ -44,6 +46,8 @@ def _one_spaced(text: str) -> str:
 
 
 def _whole_ms(_schedule: object, attribute: "Attribute[timedelta]", length: timedelta) -> None:
+    if not isinstance(length, timedelta):
+        raise TypeError(f"{attribute.name} is a timedelta, not {length!r}")
     if length < MILLISECOND or length % MILLISECOND:
         raise ValueError(f"{attribute.name} is one or more whole milliseconds, not {length}")
 
@@ -57,7 +61,9 @@ class Every:
 
     interval: timedelta = field(validator=_whole_ms)
     anchor: datetime = field(default=EPOCH, converter=_utc_ms, kw_only=True)
-    jitter: timedelta | None = field(default=None, validator=optional(ge(NO_TIME)), kw_only=True)
+    jitter: timedelta | None = field(
+        default=None, validator=optional([instance_of(timedelta), ge(NO_TIME)]), kw_only=True
+    )
 
     @property
     def fingerprint(self) -> str:
@@ -85,8 +91,10 @@ class Cron:
     """
 
     expression: str = field(converter=_one_spaced)
-    zone: ZoneInfo = PLAIN_UTC
-    jitter: timedelta | None = field(default=None, validator=optional(ge(NO_TIME)), kw_only=True)
+    zone: ZoneInfo = field(default=PLAIN_UTC, validator=instance_of(ZoneInfo))
+    jitter: timedelta | None = field(
+        default=None, validator=optional([instance_of(timedelta), ge(NO_TIME)]), kw_only=True
+    )
     _times: WallTimes = field(init=False, eq=False, repr=False)
 
     @_times.default

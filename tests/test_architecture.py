@@ -14,10 +14,11 @@ import pytest
 
 import nexo_poller
 import nexo_poller.plugins
+import nexo_poller.testing
 
 PACKAGE: Final = Path(nexo_poller.__file__).parent
 FRONT_DOOR: Final = "nexo_poller"
-DOORS: Final = (nexo_poller, nexo_poller.plugins)
+DOORS: Final = (nexo_poller, nexo_poller.plugins, nexo_poller.testing)
 
 # From top to bottom. A room uses only the rooms below it; those on one floor know nothing of each other.
 FLOORS: Final = (

@@ -24,17 +24,21 @@ from nexo_poller.broker.handling import handled, name_of, verdict
 from nexo_poller.broker.streams import EventStream
 from nexo_poller.broker.subjects import Pattern
 from nexo_poller.errors import BrokerError, BrokerUnavailable, NoAnswer, Unrouted
+from nexo_poller.words import counted
 
 log = logging.getLogger(__name__)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class LocalBroker:
     """A `Broker` for one process and one trio run."""
 
     _subscriptions: "list[Subscription]" = Factory(list)
     _answering: "list[Answering]" = Factory(list)
     _followers: trio.lowlevel.ParkingLot = Factory(trio.lowlevel.ParkingLot)
+
+    def __repr__(self) -> str:
+        return f"<LocalBroker: {counted(len(self._subscriptions), 'subscription')}>"
 
     async def publish(self, message: Message) -> None:
         """Return once every matching handler has returned. Cancelled, it cancels them.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from attrs import Factory, field, frozen
-from attrs.validators import ge, gt, le
+from attrs.validators import ge, gt, instance_of, le
 
 from nexo_poller.config.binds import Bind, TcpBind
 from nexo_poller.config.plugins import PluginManifest
@@ -20,6 +20,7 @@ GOOGLE: Final = "google"  # the channel of Google accounts
 ApiFlavor = Literal["openai_compat", "anthropic_messages"]
 BrokerType = Literal["local", "nats"]
 NO_TIME = timedelta()
+NOT_NEGATIVE = [instance_of(timedelta), ge(NO_TIME)]
 DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
 
@@ -29,12 +30,12 @@ class Settings:
 
     enabled: bool = True
     state_db: Path = Path("./data/poller.db")
-    default_jitter: timedelta = field(default=timedelta(milliseconds=5000), validator=ge(NO_TIME))
+    default_jitter: timedelta = field(default=timedelta(milliseconds=5000), validator=NOT_NEGATIVE)
     lease_ttl_factor: float = field(default=2.0, validator=[gt(0), le(1000)])
-    failure_alert_cooldown: timedelta = field(default=timedelta(seconds=3600), validator=ge(NO_TIME))
+    failure_alert_cooldown: timedelta = field(default=timedelta(seconds=3600), validator=NOT_NEGATIVE)
     breaker_threshold: int = field(default=5, validator=ge(1))
     max_concurrent_ticks: int = field(default=64, validator=ge(1))
-    tick_timeout: timedelta = field(default=timedelta(seconds=300), validator=gt(NO_TIME))
+    tick_timeout: timedelta = field(default=timedelta(seconds=300), validator=[instance_of(timedelta), gt(NO_TIME)])
     history_per_job: int = field(default=100, validator=ge(1))
     max_pending_per_job: int = field(default=1000, validator=ge(1))
     max_delivery_attempts: int = field(default=10, validator=ge(1))
@@ -53,13 +54,13 @@ class JobSpec:
     kind: str
     agent: str
     schedule: Every | Cron | At
-    config: Mapping[str, Any] = Factory(dict)
+    config: Mapping[str, Any] = field(factory=dict, repr=False)
     failure_to: Deliver | None = None
     paused_on_boot: bool = False
     misfire: Misfire = "run"
     tick_timeout: timedelta | None = None
     stale_after: timedelta | None = None
-    extra: Mapping[str, Any] = Factory(dict)
+    extra: Mapping[str, Any] = field(factory=dict, repr=False)
     key: tuple[str | int, ...] = field(default=(), eq=False, repr=False)
 
 
@@ -119,8 +120,8 @@ class RetrySettings:
     """
 
     max_attempts: int = field(default=5, validator=ge(1))
-    initial_backoff: timedelta = field(default=timedelta(seconds=1), validator=ge(NO_TIME))
-    max_backoff: timedelta = field(default=timedelta(seconds=60), validator=ge(NO_TIME))
+    initial_backoff: timedelta = field(default=timedelta(seconds=1), validator=NOT_NEGATIVE)
+    max_backoff: timedelta = field(default=timedelta(seconds=60), validator=NOT_NEGATIVE)
     multiplier: float = field(default=2.0, validator=ge(1))
 
 
@@ -130,7 +131,7 @@ class ProviderSettings:
 
     name: str
     api_key: str | None = field(default=None, repr=False)
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_flavor: ApiFlavor = "openai_compat"
     requests_per_second: float = field(default=2.0, validator=gt(0))
     retry: RetrySettings = RetrySettings()
@@ -152,8 +153,8 @@ class Config:
     admin: AdminSettings = AdminSettings()
     jobs: tuple[JobSpec, ...] = ()
     rejected: tuple[RejectedJob, ...] = ()
-    agents: Mapping[str, Mapping[str, str]] | None = None
-    channels: Mapping[str, str] = Factory(dict)
+    agents: Mapping[str, Mapping[str, str]] | None = field(default=None, repr=False)
+    channels: Mapping[str, str] = field(factory=dict, repr=False)
     google_accounts: tuple[GoogleAccount, ...] = ()
     providers: Mapping[str, ProviderSettings] = Factory(dict)
     broker: BrokerSettings = BrokerSettings()

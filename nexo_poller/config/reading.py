@@ -56,7 +56,7 @@ class Reading:
         return self.config
 
 
-def load_config(path: Path, env: Mapping[str, str] = os.environ) -> Config | None:
+def load_config(path: str | Path, env: Mapping[str, str] = os.environ) -> Config | None:
     """The configuration in the file at `path`, or in `pollers.yaml` in the folder `path`; None if there is none (R2).
 
     What stands beside a `pollers.yaml` belongs to it, see `folder`; a file of another name stands alone.
@@ -64,7 +64,7 @@ def load_config(path: Path, env: Mapping[str, str] = os.environ) -> Config | Non
     Faults inside one well-identified job are in `Config.rejected`; for all others this raises `ConfigError` with every
     problem of the file. Blocks while it reads: a file of 10 MB can take half a minute, in a process of its own.
     """
-    reading = read_config(path, env)
+    reading = read_config(Path(path), env)
     return None if reading is None else reading.accepted()
 
 

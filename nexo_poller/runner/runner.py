@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack
 
 import outcome
 import trio
@@ -23,7 +23,7 @@ from nexo_poller.errors import ConfigError, JobRefused, JobUnknown, Problem
 from nexo_poller.kinds import discover_pollers
 from nexo_poller.masking import Mask
 from nexo_poller.plan import ReloadPlan, plan
-from nexo_poller.poller import LlmProvider, Poller
+from nexo_poller.poller import LlmProvider, Poller, checked_poller
 from nexo_poller.runner.events import Feed, RunnerEvent
 from nexo_poller.runner.job import RunningJob
 from nexo_poller.runner.metrics import Metrics, NoMetrics
@@ -58,6 +58,18 @@ class Serving:
     over: trio.Event = Factory(trio.Event)
 
 
+class RunnerParts(TypedDict, total=False):
+    """What `PollerRunner` takes beside its configuration."""
+
+    store: Store | None
+    broker: Broker | None
+    clock: Clock | None
+    metrics: Metrics | None
+    http: "HttpPools | None"
+    credentials: Credentials | None
+    llm_providers: Mapping[str, LlmProvider] | None
+
+
 class PollerRunner:
     """Runs the jobs of a configuration.
 
@@ -82,6 +94,10 @@ class PollerRunner:
         credentials: Credentials | None = None,
         llm_providers: Mapping[str, LlmProvider] | None = None,
     ) -> None:
+        if not isinstance(config, Config | None):
+            raise TypeError(
+                f"config is a Config or None, not {type(config).__name__}; for a file: PollerRunner.from_config(…)"
+            )
         clock, of = clock or SystemClock(), config or Config()
         self.config = config
         self._given = Given(
@@ -105,11 +121,17 @@ class PollerRunner:
         self._parts: Parts | None = None
         self._serving: Serving | None = None
 
+    def __repr__(self) -> str:
+        if self.config is None or not self.config.settings.enabled:
+            return "<PollerRunner: off>"
+        state = "serving" if self.is_serving else "not serving"
+        return f"<PollerRunner: {counted(len(self.config.jobs), 'job')}, {state}>"
+
     @classmethod
-    def from_config(cls, path: str | Path = "./config", **parts: Any) -> Self:
+    def from_config(cls, path: str | Path = "./config", **parts: Unpack[RunnerParts]) -> Self:
         """A runner for the file at `path`, or for the `pollers.yaml` in that folder; off if there is none (R2).
 
-        It knows the built-in kinds and those of installed distributions.
+        `parts` are those that `PollerRunner` takes. It knows the built-in kinds and those of installed distributions.
 
         Raises `ConfigError` with every problem that refuses the whole file.
         """
@@ -122,8 +144,11 @@ class PollerRunner:
         return runner
 
     def register(self, poller: Poller[Any]) -> Self:
-        """Make a kind known. A second poller of the same kind replaces the first."""
-        self._pollers[poller.kind] = poller
+        """Make a kind known. A second poller of the same kind replaces the first.
+
+        Raises `TypeError` for what is no instance of a `Poller` with a `kind`.
+        """
+        self._pollers[checked_poller(poller).kind] = poller
         return self
 
     def register_installed(self) -> Sequence[Problem]:

@@ -4,8 +4,9 @@ The fixtures `poller_harness` and `poller_http_server` come with pytest wherever
 names here are for type annotations, and for saying in one line how a server behaves.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from nexo_poller.on_demand import on_demand
 
 if TYPE_CHECKING:
     from nexo_poller.testing.answers import answer, broken, cut_off, etagged, in_turn, late, rate_limited
@@ -74,10 +75,5 @@ _HOMES: Final = {
     "rate_limited": "nexo_poller.testing.answers",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """A name of this package's, brought along when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_demand(__name__, _HOMES)

@@ -20,12 +20,15 @@ from nexo_poller.tools.arguments import argument_problems
 log = logging.getLogger(__name__)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ToolRegistry:
     """The tools that were there when `tools(runner)` made it."""
 
     _runner: PollerRunner
     _tools: Mapping[str, Tool]
+
+    def __repr__(self) -> str:
+        return f"<ToolRegistry: {', '.join(self._tools)}>"
 
     def list(self) -> Sequence[Tool]:
         """Every tool: the generic ones, then those of the pollers."""

@@ -7,7 +7,7 @@ import trio
 
 from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.pipes import take_stdio
-from nexo_poller.poller import Poller
+from nexo_poller.poller import Poller, checked_poller
 
 EPHEMERAL: Final = "NEXO_POLLER_EPHEMERAL"
 BROKER_URL: Final = "NEXO_BROKER_URL"
@@ -22,10 +22,10 @@ def serve(*pollers: Poller[Any]) -> None:
     printed goes to stderr.
 
     Returns after a `shutdown`, at the end of stdin, and on SIGTERM or SIGINT; ticks under way are cancelled then, and the
-    pollers' lifespans end. Raises `ValueError` if two pollers have one kind, and `ConfigError` if there is a server but
+    pollers' lifespans end. Raises `ValueError` if two pollers have one kind, `TypeError` for what is no poller, and `ConfigError` if there is a server but
     no such manifest. The server is shown the NKey in the file that `NATS_NKEY_FILE` names, if it does.
     """
-    by_kind = {poller.kind: poller for poller in pollers}
+    by_kind = {checked_poller(poller).kind: poller for poller in pollers}
     if len(by_kind) < len(pollers):
         raise ValueError(f"two pollers have one kind: {', '.join(sorted(poller.kind for poller in pollers))}")
     pipes = take_stdio()
