@@ -30,7 +30,7 @@ ERRORS, ONLY_WARNINGS = 1, 2
 @click.option("--strict", is_flag=True, help="Let warnings count as errors.")
 @click.pass_context
 def command(context: click.Context, path: Path, as_json: bool, strict: bool) -> None:
-    r"""Report every problem of pollers.yaml at once, each with its place and what to do.
+    """Report every problem of pollers.yaml at once, each with its place and what to do.
 
     Problems go to stderr, a line each; with --json all of it is one object on stdout.
 

@@ -14,7 +14,7 @@ VARIABLE: Final = "_NEXO_POLLER_COMPLETE"  # as click calls it for this program
 @click.argument("shell", type=click.Choice([*SHELLS]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    r"""Print a script for SHELL that completes commands, options, and the ids of the daemon's jobs.
+    """Print a script for SHELL that completes commands, options, and the ids of the daemon's jobs.
 
     \b
       bash  eval "$(nexo-poller completion bash)"              in ~/.bashrc

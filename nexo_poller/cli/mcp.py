@@ -17,7 +17,7 @@ WITHOUT_IT: Final = 'the Model Context Protocol needs an extra: pip install "nex
 @agent_option
 @daemon_option
 def command(agent: str, daemon: Daemon) -> None:
-    r"""Serve the tools of a running daemon over the Model Context Protocol, on stdin and stdout.
+    """Serve the tools of a running daemon over the Model Context Protocol, on stdin and stdout.
 
     This is for MCP clients to start. Every call goes on to the daemon's admin server, in the name of the agent.
 

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 def command(  # noqa: PLR0913, PLR0917 - the options
     context: click.Context, path: Path, log_level: str, bind: Bind | None, no_admin: bool, watched: bool
 ) -> None:
-    r"""Run the jobs of pollers.yaml until told to stop.
+    """Run the jobs of pollers.yaml until told to stop.
 
     Deliveries go where the file's `channels:` say, and without such a section to stdout, one JSON line an event. Logs
     go to stderr: sentences on a terminal, otherwise JSON lines. A job that is wrong is logged, and the others run.

@@ -235,6 +235,7 @@ def test_help_needs_no_daemon_and_names_every_command(tmp_path: Path) -> None:
     told = nexo_poller("--help", cwd=tmp_path).stdout
     for command in ("list", "show", "pause", "tail", "dlq", "completion"):
         assert f"\n  {command} " in told
+    assert "\n    0  clean\n" in nexo_poller("check", "--help", cwd=tmp_path).stdout, "exit codes keep their lines"
 
 
 async def test_where_there_is_no_stdout_nothing_is_printed(tmp_path: Path) -> None:
