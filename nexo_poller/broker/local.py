@@ -11,7 +11,7 @@ Leaving a subscription's block cancels its calls and waits until they are gone; 
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import trio
@@ -21,7 +21,7 @@ from trio.abc import ReceiveChannel
 from nexo_poller.broker import Event, Handler, Message, Responder
 from nexo_poller.broker.calls import Callee
 from nexo_poller.broker.handling import handled, name_of, verdict
-from nexo_poller.broker.streams import EventStream
+from nexo_poller.broker.streams import streamed
 from nexo_poller.broker.subjects import Pattern
 from nexo_poller.errors import BrokerError, BrokerUnavailable, NoAnswer, Unrouted
 from nexo_poller.words import counted
@@ -74,19 +74,13 @@ class LocalBroker:
             self._subscriptions.remove(subscription)
             await subscription.handler.stop()
 
-    @asynccontextmanager
-    async def subscribe(self, pattern: str) -> AsyncIterator[ReceiveChannel[Event]]:
+    def subscribe(self, pattern: str) -> AbstractAsyncContextManager[ReceiveChannel[Event]]:
         """A stream of the events that match, for one reader, who gets the next one by acknowledging the last.
 
         An event in hand when the block is left, or when the stream is closed, is not acknowledged and comes again.
         Raises `ValueError` if `pattern` is none.
         """
-        stream = EventStream()
-        async with self.handle(pattern, stream.offer):
-            try:
-                yield stream
-            finally:
-                stream.close()
+        return streamed(self, pattern)
 
     async def request(self, topic: str, body: bytes, timeout: timedelta) -> bytes:
         """The answer of the one who has answered on `topic` for the longest, which works in the caller's task.

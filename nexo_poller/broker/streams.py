@@ -1,10 +1,13 @@
 """A subscriber's stream: events one at a time, each acknowledged by asking for the next."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import trio
 from attrs import Factory, define
 from trio.abc import ReceiveChannel
 
-from nexo_poller.broker import Event
+from nexo_poller.broker import Broker, Event
 from nexo_poller.errors import BrokerUnavailable
 
 
@@ -62,6 +65,17 @@ class EventStream(ReceiveChannel[Event]):
         if self._in_hand:
             self._in_hand.settled.set()
             self._in_hand = None
+
+
+@asynccontextmanager
+async def streamed(broker: Broker, pattern: str) -> AsyncIterator[ReceiveChannel[Event]]:
+    """`Broker.subscribe`, by way of `Broker.handle`."""
+    stream = EventStream()
+    async with broker.handle(pattern, stream.offer):
+        try:
+            yield stream
+        finally:
+            stream.close()
 
 
 def _gone() -> BrokerUnavailable:

@@ -11,9 +11,8 @@ from anthropic.types import Message, TextBlock, ToolUseBlock, Usage
 
 from nexo_poller.clock import Clock
 from nexo_poller.config.model import ProviderSettings
-from nexo_poller.llm.network import TIMEOUT, client_options
+from nexo_poller.llm.network import client_options, sdk_options
 from nexo_poller.llm.refusals import Refusals
-from nexo_poller.llm.wire import NO_KEY
 from nexo_poller.masking import Mask
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
 
@@ -25,12 +24,7 @@ class AnthropicWire:
 
     def __init__(self, settings: ProviderSettings, clock: Clock) -> None:
         self._client = anthropic.AsyncAnthropic(
-            api_key=settings.api_key or NO_KEY,
-            base_url=settings.base_url,
-            max_retries=0,
-            timeout=TIMEOUT,
-            default_headers={"Accept-Encoding": "gzip, identity"},
-            http_client=anthropic.DefaultAsyncHttpxClient(**client_options()),
+            **sdk_options(settings), http_client=anthropic.DefaultAsyncHttpxClient(**client_options())
         )
         host = self._client.base_url.netloc.decode()
         self._refusals = Refusals(provider=settings.name, host=host, clock=clock, mask=Mask([settings.api_key or ""]))

@@ -7,7 +7,9 @@ import httpx
 import httpx2
 from attrs import define
 
+from nexo_poller.config.model import ProviderSettings
 from nexo_poller.http.body import Unpacker, unpacker
+from nexo_poller.llm.wire import NO_KEY
 
 # The whole answer comes at once when the model is done; less than a tick may take by default, so that the error tells
 # who was slow.
@@ -66,6 +68,17 @@ async def bound(response: httpx2.Response) -> None:
     """Have the body read within bounds. An event hook, which comes before the body is read."""
     if isinstance(response.stream, httpx2.AsyncByteStream):
         response.stream = Bounded(response.stream, response.headers.pop("Content-Encoding", ""))
+
+
+def sdk_options(settings: ProviderSettings) -> dict[str, Any]:
+    """Arguments for either SDK: it sends a request once, and is answered in what `Bounded` can unpack."""
+    return {
+        "api_key": settings.api_key or NO_KEY,
+        "base_url": settings.base_url,
+        "max_retries": 0,
+        "timeout": TIMEOUT,
+        "default_headers": {"Accept-Encoding": "gzip, identity"},
+    }
 
 
 def client_options() -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from nexo_poller.config.plugin_kinds import PluginKind
 from nexo_poller.errors import PluginPollerForwardError
+from nexo_poller.plugins.environment import EPHEMERAL, PLUGIN_ID
 from nexo_poller.plugins.lines import LineTooLong
 from nexo_poller.plugins.process import Child, Hear, spawned, unheard
 from nexo_poller.plugins.ticks import build_tick_request, tick_reply
@@ -44,7 +45,7 @@ async def spawn_ephemeral_tick(
     plugin_id, timeout = handle.plugin_id, handle.tick_timeout.total_seconds()
     if handle.entrypoint is None:
         raise PluginPollerForwardError(plugin_id, "it has no entrypoint that could be run for a tick")
-    whole_env = {**env, "NEXO_POLLER_EPHEMERAL": "1", "NEXO_POLLER_PLUGIN_ID": plugin_id}
+    whole_env = {**env, EPHEMERAL: "1", PLUGIN_ID: plugin_id}
     async with spawned(handle.entrypoint, whole_env, hear) as child:
         try:
             with trio.fail_after(timeout):

@@ -28,15 +28,14 @@ from nexo_poller.errors import (
     ConfigError,
     MethodNotFound,
     PluginPollerForwardError,
-    TransientError,
     Unrouted,
 )
-from nexo_poller.failures import describe
 from nexo_poller.plugins.callbacks import Callbacks
+from nexo_poller.plugins.environment import BROKER_URL, PLUGIN_ID
 from nexo_poller.plugins.forwarding import Asked, ask, callback_topic, forward_tick, tools_topic
 from nexo_poller.plugins.lines import LineTooLong
+from nexo_poller.plugins.lives import EXIT_SECONDS, GRACE, TOOL_TIMEOUT, keep_up, one_less
 from nexo_poller.plugins.process import Child, spawned
-from nexo_poller.plugins.restarts import restart_pause, short_lives
 from nexo_poller.plugins.ticks import TickReply, TickRequest
 from nexo_poller.plugins.transport import PluginServices
 from nexo_poller.plugins.wire import CALL_TOOL, LIST_TOOLS, reply_error, reply_result, unwrap
@@ -46,13 +45,8 @@ if TYPE_CHECKING:
     from nexo_poller.plugins.router import Entrypoint, PluginPollerHandle
 
 LIST_SECONDS: Final = 2.0  # for which a question for tools waits for somebody to listen
-TOOL_TIMEOUT: Final = timedelta(seconds=60)
 STARTING_SECONDS: Final = 15.0  # for which a process that has just been started may not be listening yet
 LOOK_AGAIN_SECONDS: Final = 0.1
-EXIT_SECONDS: Final = 1.0  # from the end of a process's stdout to its own
-GRACE: Final = timedelta(seconds=2)  # between SIGTERM and SIGKILL
-PLUGIN_ID: Final = "NEXO_POLLER_PLUGIN_ID"
-BROKER_URL: Final = "NEXO_BROKER_URL"
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +64,8 @@ class NatsTransport:
     _asked: set[Asked] = field(factory=set, init=False)
     _fault: str | None = field(default=None, init=False)
     _listens_by: float = field(default=0.0, init=False)
+    _is_running: trio.Event = field(factory=trio.Event, init=False)
+    _is_begun: trio.Event = field(factory=trio.Event, init=False)  # the first life, if only in vain
 
     async def run(self, services: PluginServices, *, task_status: trio.TaskStatus[None]) -> None:
         """See `Transport`."""
@@ -79,16 +75,19 @@ class NatsTransport:
             trio.open_nursery() as nursery,
         ):
             self._nursery = nursery
+            self._is_running.set()
             if self._handle.entrypoint is not None:
-                begun = trio.Event()
-                nursery.start_soon(self._keep_up, self._handle.entrypoint, services, begun)
-                await begun.wait()
+                nursery.start_soon(
+                    keep_up, partial(self._life, self._handle.entrypoint, services), services, self._pause
+                )
+                await self._is_begun.wait()
             task_status.started()
             await trio.sleep_forever()
 
     async def tick(self, request: TickRequest, host: PollerHost) -> TickReply:
         """See `Transport`."""
-        assert self._callbacks is not None and self._nursery is not None  # noqa: S101, PT018 - it runs
+        await self._is_running.wait()  # a reload lets jobs go before it has started their plugins
+        assert self._callbacks is not None and self._nursery is not None  # noqa: S101, PT018 - for the type checker
         with self._callbacks.during(request.job_id, host) as tick:
             asked = Asked()
             self._asked.add(asked)
@@ -162,29 +161,18 @@ class NatsTransport:
             return _refused(asked.get("id"), ConfigError("this is no call: it has no `method`"))
         return _replied(asked.get("id"), self._callbacks.answer(method, asked.get("params")))
 
-    async def _keep_up(self, entrypoint: "Entrypoint", services: PluginServices, begun: trio.Event) -> None:
-        """One life after another; `begun` is set when the first has, or could not."""
-        lives = 0
-        while True:
-            began = trio.current_time()
-            self._fault, self._listens_by = None, began + STARTING_SECONDS
-            try:
-                fault = await self._life(entrypoint, services, begun)
-            except TransientError as error:  # there are no more processes to be had
-                fault = describe(error)
-            lives = short_lives(lives, timedelta(seconds=trio.current_time() - began))
-            pause = restart_pause(lives).total_seconds()
-            self._fault = f"it is not running, and is started again within {pause:g} s; {fault}"
-            for asked in self._asked:
-                asked.end(self._error(fault))
-            begun.set()
-            await trio.sleep(pause)
+    def _pause(self, fault: str, pause: timedelta) -> None:
+        self._fault = f"it is not running, and is started again within {pause.total_seconds():g} s; {fault}"
+        for asked in self._asked:
+            asked.end(self._error(fault))
+        self._is_begun.set()
 
-    async def _life(self, entrypoint: "Entrypoint", services: PluginServices, begun: trio.Event) -> str:
+    async def _life(self, entrypoint: "Entrypoint", services: PluginServices) -> str:
         """From the start of a process to its end; what that was, in words."""
+        self._fault, self._listens_by = None, trio.current_time() + STARTING_SECONDS
         env = {PLUGIN_ID: self._handle.plugin_id, BROKER_URL: self._url}
         async with spawned(entrypoint, env, partial(services.host().log, "info")) as child:
-            begun.set()
+            self._is_begun.set()
             try:
                 await _idle(child)
             finally:
@@ -200,16 +188,12 @@ class NatsTransport:
         with ExitStack() as undo:
             undo.callback(self._asked.remove, asked)
             undo.enter_context(self._callbacks.leftover(job_id))
-            self._places.total_tokens -= 1
-            undo.callback(self._give_place_back)
+            undo.enter_context(one_less(self._places))
             self._nursery.start_soon(self._await_late_reply, asked, undo.pop_all())
 
     async def _await_late_reply(self, asked: Asked, undo: ExitStack) -> None:
         with undo:
             await asked.over.wait()
-
-    def _give_place_back(self) -> None:
-        self._places.total_tokens += 1
 
     def _error(self, what: str, member: str | None = None) -> PluginPollerForwardError:
         return PluginPollerForwardError(self._handle.plugin_id, what, member=member)

@@ -10,8 +10,9 @@ from attrs import Factory, define, field, frozen
 from nexo_poller.broker import Broker
 from nexo_poller.config.model import BrokerSettings
 from nexo_poller.config.plugins import PluginManifest
+from nexo_poller.plugins.environment import BROKER_URL
 from nexo_poller.plugins.ephemeral import EphemeralPollerProxy
-from nexo_poller.plugins.nats import BROKER_URL, NatsTransport
+from nexo_poller.plugins.nats import NatsTransport
 from nexo_poller.plugins.proxy import PluginPollerProxy
 from nexo_poller.plugins.router import PluginPollerHandle, PluginPollerRouter, handle_of
 from nexo_poller.plugins.stdio import StdioTransport

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from attrs import Factory, define, field, frozen
 
-from nexo_poller.errors import MethodNotFound, PluginPollerForwardError, TickError, TransientError
+from nexo_poller.errors import MethodNotFound, PluginPollerForwardError, TickError
 from nexo_poller.failures import describe
 from nexo_poller.plugins.callbacks import Callbacks
+from nexo_poller.plugins.environment import PLUGIN_ID
 from nexo_poller.plugins.introduction import check_introduction
 from nexo_poller.plugins.lines import LineTooLong
+from nexo_poller.plugins.lives import EXIT_SECONDS, GRACE, TOOL_TIMEOUT, keep_up, one_less
 from nexo_poller.plugins.peer import LAST_SECONDS, Call, Peer
 from nexo_poller.plugins.process import Child, spawned
-from nexo_poller.plugins.restarts import restart_pause, short_lives
 from nexo_poller.plugins.ticks import TickReply, TickRequest, tick_reply
 from nexo_poller.plugins.transport import PluginServices
 from nexo_poller.plugins.wire import CALL_TOOL, INITIALIZE, LIST_TOOLS, POLL_TICK, SHUTDOWN, request_line
@@ -37,11 +38,7 @@ if TYPE_CHECKING:
 
 INITIALIZE_TIMEOUT: Final = timedelta(seconds=30)  # an interpreter may import a lot, from a cold disk
 LIST_TIMEOUT: Final = 2.0  # seconds
-TOOL_TIMEOUT: Final = timedelta(seconds=60)
-EXIT_SECONDS: Final = 1.0  # from the end of a program's stdout to its own
 SHUTDOWN_SECONDS: Final = 2.0
-GRACE: Final = timedelta(seconds=2)  # between SIGTERM and SIGKILL
-PLUGIN_ID: Final = "NEXO_POLLER_PLUGIN_ID"
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +81,7 @@ class StdioTransport:
         first = self._state  # which ticks may wait for already
         assert isinstance(first, Starting)  # noqa: S101 - for the type checker: nothing has run yet
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_up, services)
+            nursery.start_soon(keep_up, partial(self._life, services), services, self._pause)
             await first.over.wait()
             task_status.started()
 
@@ -126,34 +123,23 @@ class StdioTransport:
                 case Up() as up:
                     return up
 
-    async def _keep_up(self, services: PluginServices) -> None:
-        """One life after another."""
-        lives = 0
-        while True:
-            began = trio.current_time()
-            fault = await self._life(services)
-            lives = short_lives(lives, timedelta(seconds=trio.current_time() - began))
-            pause = restart_pause(lives).total_seconds()
-            self._become(Down(fault, until=trio.current_time() + pause))
-            await trio.sleep(pause)
-            self._become(Starting())
+    def _pause(self, fault: str, pause: timedelta) -> None:
+        self._become(Down(fault, until=trio.current_time() + pause.total_seconds()))
 
     async def _life(self, services: PluginServices) -> str:
         """From the start of a process to its end; what that was, in words."""
+        if isinstance(self._state, Down):
+            self._become(Starting())
         hear = partial(services.host().log, "info")
         if self._handle.entrypoint is None:
             return "its manifest has no [plugin.entrypoint] to be started by"
-        try:
-            async with spawned(self._handle.entrypoint, {PLUGIN_ID: self._handle.plugin_id}, hear) as child:
-                try:
-                    fault = await self._served(child, services)
-                finally:
-                    await _see_off(child)
-                stderr = [*child.last_words.lines]
-                await services.host().log("warning", f"the plugin has ended: {fault}", {"stderr": stderr})
-        except TransientError as error:  # there are no more processes to be had
-            fault = describe(error)
-            await services.host().log("warning", fault)
+        async with spawned(self._handle.entrypoint, {PLUGIN_ID: self._handle.plugin_id}, hear) as child:
+            try:
+                fault = await self._served(child, services)
+            finally:
+                await _see_off(child)
+            stderr = [*child.last_words.lines]
+            await services.host().log("warning", f"the plugin has ended: {fault}", {"stderr": stderr})
         return fault
 
     async def _served(self, child: Child, services: PluginServices) -> str:
@@ -203,16 +189,12 @@ class StdioTransport:
         with ExitStack() as undo:
             undo.callback(up.peer.forget, call)
             undo.enter_context(up.callbacks.leftover(job_id))
-            self._places.total_tokens -= 1
-            undo.callback(self._give_place_back)
+            undo.enter_context(one_less(self._places))
             up.nursery.start_soon(self._await_late_reply, call, undo.pop_all())
 
     async def _await_late_reply(self, call: Call, undo: ExitStack) -> None:
         with undo, trio.move_on_after(self._handle.tick_timeout.total_seconds()):
             await call.over.wait()
-
-    def _give_place_back(self) -> None:
-        self._places.total_tokens += 1
 
     def _become(self, state: Starting | Up | Down) -> None:
         before, self._state = self._state, state

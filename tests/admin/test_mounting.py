@@ -83,10 +83,7 @@ async def beside(runner: PollerRunner, **more: Any) -> AsyncIterator[httpx.Async
 def own_address() -> str:
     """An address at which other machines reach this one; choosing it sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unconnected:
-        try:
-            unconnected.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("this machine has no address but loopback")
+        unconnected.connect(("192.0.2.1", 9))
         return str(unconnected.getsockname()[0])
 
 

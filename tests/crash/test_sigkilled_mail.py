@@ -139,6 +139,7 @@ async def test_killed_in_every_window_it_tells_every_mail_once_and_reads_it_in_t
         google.hold = receiver.hold = Hold()
         async with child("mail_daemon.py", told, folder=tmp_path) as daemon:
             with trio.fail_after(LIFE_SECS):
+                await daemon.heard("ready")
                 await receiver.has(google.texts())
                 await google.all_read()
             await daemon.stop()

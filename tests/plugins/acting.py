@@ -88,6 +88,17 @@ class Acting:
 
 
 @asynccontextmanager
+async def serving(runner: PollerRunner) -> AsyncIterator[None]:
+    """The runner serves during the block, and is shut down after it."""
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(SOON):
+            await nursery.start(runner.serve)
+        yield
+        with trio.fail_after(SOON):
+            await runner.shutdown()
+
+
+@asynccontextmanager
 async def acting(
     folder: Path,
     *jobs: JobSpec,
@@ -102,9 +113,5 @@ async def acting(
     runner = PollerRunner(config, store=store, broker=LocalBroker(), metrics=metrics, llm_providers=llm_providers)
     running = Acting(runner, metrics)
     runner.subscribe("plugin.>", running.take)
-    async with trio.open_nursery() as nursery:
-        with trio.fail_after(SOON):
-            await nursery.start(runner.serve)
+    async with serving(runner):
         yield running
-        with trio.fail_after(SOON):
-            await runner.shutdown()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trio
-from acting import SOON, Acting, act, actor
+from acting import SOON, Acting, act, actor, serving
 from nats_server import NatsServer, nats_server
 
 from nexo_poller.config.model import Config, JobSpec
@@ -43,12 +43,8 @@ async def acting(server: NatsServer, *jobs: JobSpec, plugins: tuple[PluginManife
     runner = PollerRunner(config, metrics=metrics)
     running = Acting(runner, metrics)
     runner.subscribe("plugin.outbound.>", running.take)
-    async with trio.open_nursery() as nursery:
-        with trio.fail_after(SOON):
-            await nursery.start(runner.serve)
+    async with serving(runner):
         yield running
-        with trio.fail_after(SOON):
-            await runner.shutdown()
 
 
 async def so(condition: Callable[[], object]) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ from nexo_poller.broker.nats.connection import PATIENCE_SECS, Connection
 from nexo_poller.broker.nats.following import Following, consumer_name
 from nexo_poller.broker.nats.link import Link
 from nexo_poller.broker.nats.publishing import Publishing
-from nexo_poller.broker.streams import EventStream
+from nexo_poller.broker.streams import streamed
 from nexo_poller.broker.subjects import Pattern
 from nexo_poller.config.model import BrokerSettings
 from nexo_poller.errors import BrokerUnavailable, ConfigError, MessageRejected, NoAnswer, Problem, Unrouted
@@ -118,18 +118,12 @@ class NatsBroker:
         finally:
             self._consumers.remove(following.name)
 
-    @asynccontextmanager
-    async def subscribe(self, pattern: str) -> AsyncIterator[ReceiveChannel[Event]]:
+    def subscribe(self, pattern: str) -> AbstractAsyncContextManager[ReceiveChannel[Event]]:
         """A stream of the events that match, for one reader, who gets the next one by acknowledging the last.
 
         Raises `ValueError` if `pattern` is none.
         """
-        stream = EventStream()
-        async with self.handle(pattern, stream.offer):
-            try:
-                yield stream
-            finally:
-                stream.close()
+        return streamed(self, pattern)
 
     async def request(self, topic: str, body: bytes, timeout: timedelta) -> bytes:
         """As `Broker.request`. Raises `MessageRejected` too, for a body that is too large for the server."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-PLUGIN_ID: Final = "NEXO_POLLER_PLUGIN_ID"
+from nexo_poller.plugins.environment import PLUGIN_ID
+
 MANIFEST: Final = Path("nexo-plugin.toml")  # in the working directory, which the daemon makes the manifest's folder
 LONGEST_TICK: Final = timedelta(hours=1)
 TICK_TIMEOUT_SECS: Final = 60

@@ -1,16 +1,14 @@
 """The one call that makes a plugin of pollers."""
 
 import os
-from typing import Any, Final
+from typing import Any
 
 import trio
 
+from nexo_poller.plugins.environment import BROKER_URL, EPHEMERAL
 from nexo_poller.plugins.sdk.identity import Identity
 from nexo_poller.plugins.sdk.pipes import take_stdio
 from nexo_poller.poller import Poller, checked_poller
-
-EPHEMERAL: Final = "NEXO_POLLER_EPHEMERAL"
-BROKER_URL: Final = "NEXO_BROKER_URL"
 
 
 def serve(*pollers: Poller[Any]) -> None:
