@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from nexo_poller.breaker import Breaker
     from nexo_poller.broker import Broker, Event, Message
     from nexo_poller.broker.local import LocalBroker
+    from nexo_poller.config.binds import TcpBind, UnixBind
     from nexo_poller.config.model import (
         AdminSettings,
         BrokerSettings,
@@ -142,6 +143,7 @@ __all__ = [
     "StoreRefused",
     "StoreStatistics",
     "SystemClock",
+    "TcpBind",
     "TickAck",
     "TickError",
     "TickMetrics",
@@ -151,6 +153,7 @@ __all__ = [
     "ToolError",
     "ToolUnknown",
     "TransientError",
+    "UnixBind",
     "Unrouted",
     "load_config",
     "parse_schedule",
@@ -189,8 +192,10 @@ _HOMES: Final = {
     "SqliteStore": "nexo_poller.store.sqlite",
     "Store": "nexo_poller.store",
     "StoreStatistics": "nexo_poller.store",
+    "TcpBind": "nexo_poller.config.binds",
     "TickRecord": "nexo_poller.store",
     "TickReport": "nexo_poller.runner.outcome",
+    "UnixBind": "nexo_poller.config.binds",
     "load_config": "nexo_poller.config.reading",
 }
 
