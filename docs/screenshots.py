@@ -1,4 +1,4 @@
-"""Pictures of the page: `python docs/screenshots.py FOLDER`.
+"""Pictures of the page, and of commands on a terminal: `python docs/screenshots.py FOLDER`.
 
 Needs the Debian packages chromium and chromium-driver, and `pip install -e ".[test]"`.
 """
@@ -7,12 +7,13 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import terminal_pictures
 import trio
 from attrs import frozen
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -20,12 +21,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from shown_daemon import runner, spend_the_night
 
+from nexo_poller import PollerRunner
 from nexo_poller.admin.standalone import admin_server
 from nexo_poller.clock import SystemClock
 from nexo_poller.config.binds import TcpBind
 from nexo_poller.config.model import AdminSettings
 
 PATIENCE_SECS: Final = 30
+FEW: Final = ("-berlin", "-accra", "invoices-oslo")
 
 
 @frozen(kw_only=True)
@@ -49,21 +52,25 @@ PICTURES: Final = (
 
 
 async def main(folder: Path) -> None:
-    """Serve the daemon of `shown_daemon`, and take every picture of it."""
+    """Serve the daemon of `shown_daemon`, and take every picture of it; on the terminal it has few jobs."""
     with tempfile.TemporaryDirectory() as database:
         dawn = datetime.now(UTC)
         await trio.to_thread.run_sync(spend_the_night, Path(database), dawn)
-        daemon = runner(Path(database), dawn, SystemClock())
-        settings = AdminSettings(bind=TcpBind("127.0.0.1", 0))
-        async with admin_server(daemon, settings) as addresses, trio.open_nursery() as nursery:
-            await nursery.start(daemon.serve)
-            await trio.to_thread.run_sync(take, addresses[0], folder)
-            nursery.cancel_scope.cancel()
+        await served(runner(Path(database), dawn, SystemClock()), take, folder)
+        await served(runner(Path(database), dawn, SystemClock(), *FEW), terminal_pictures.take, folder)
+
+
+async def served(daemon: PollerRunner, taking: Callable[[str, Path], None], folder: Path) -> None:
+    """Serve while the pictures of the daemon's address are taken."""
+    settings = AdminSettings(bind=TcpBind("127.0.0.1", 0))
+    async with admin_server(daemon, settings) as addresses, trio.open_nursery() as nursery:
+        await nursery.start(daemon.serve)
+        await trio.to_thread.run_sync(taking, addresses[0], folder)
+        nursery.cancel_scope.cancel()
 
 
 def take(address: str, folder: Path) -> None:
     """Every picture of the page at `address`, as PNG files in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     with chromium() as driver:
         for picture in PICTURES:
             size = {"width": picture.width, "height": picture.height, "deviceScaleFactor": 1, "mobile": False}
@@ -94,4 +101,6 @@ def chromium() -> Iterator[Chrome]:
 
 if __name__ == "__main__":
     logging.disable()  # of all that fails in the pictures
-    trio.run(main, Path(sys.argv[1]))
+    into = Path(sys.argv[1])
+    into.mkdir(parents=True, exist_ok=True)
+    trio.run(main, into)

@@ -110,11 +110,14 @@ def job(job_id: str, kind: str, agent: str) -> JobSpec:
     return JobSpec(id=job_id, kind=kind, agent=agent, schedule=Every(timedelta(minutes=1)), config=config)
 
 
-def runner(folder: Path, dawn: datetime, clock: Clock) -> PollerRunner:
-    """The daemon, whose database is in `folder`. Of its channels one is down, and one refuses some messages."""
+def runner(folder: Path, dawn: datetime, clock: Clock, *ends: str) -> PollerRunner:
+    """The daemon, whose database is in `folder`, with all jobs, or those whose ids end so.
+
+    Of its channels one is down, and one refuses some messages.
+    """
     made = PollerRunner(
         Config(
-            jobs=tuple(jobs(dawn)),
+            jobs=tuple(one for one in jobs(dawn) if one.id.endswith(ends or PLACES)),
             agents={agent: {DELIVER.channel: f"{agent}_bot"} for agent in AGENTS},
             settings=Settings(max_delivery_attempts=2),
         ),
