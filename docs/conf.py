@@ -17,6 +17,7 @@ html_title = f"nexo_poller {release}"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_generated"]
+smartquotes = False  # or nobody could copy an option from a docstring
 default_role = "literal"  # docstrings write `code` as Markdown does
 
 autodoc_typehints_format = "short"

@@ -35,8 +35,15 @@ def keys(schema: Schema) -> str:
 
 def members(schema: Schema) -> str:
     """The properties of an object that is answered: name, what it may be, and meaning."""
-    rows = ((f"`{key}`", kind(value), _meaning(value)) for key, value in schema.get("properties", {}).items())
+    rows = (
+        (f"`{key}`", kind(value) + " or null" * _may_be_null(value), _meaning(value))
+        for key, value in schema.get("properties", {}).items()
+    )
     return table(("member", "value", ""), rows)
+
+
+def _may_be_null(schema: Schema) -> bool:
+    return any(form.get("type") == "null" for form in schema.get("anyOf", ()))
 
 
 def kind(schema: Schema) -> str:  # noqa: PLR0911 - a line for each sort of value

@@ -57,7 +57,8 @@ MEANINGS: Final[Mapping[type, Mapping[str, str]]] = {
         "agent": "For whom. Its accounts are the ones that the job uses.",
         "schedule": "When the job is due: every so often, by the calendar, or once.",
         "config": "How; the keys are the kind's own.",
-        "failure_to": "Whom to tell when errors reach `breaker_threshold`; without it, the log.",
+        "failure_to": "Whom to tell when errors reach `breaker_threshold`, when a permanent error pauses the job, and when it is stale; "
+        "without it, the log.",
         "paused_on_boot": "Begin paused, at every start.",
         "misfire": "What becomes of slots that were missed: one tick for all of them, or none.",
         "tick_timeout_secs": "A tick is cut then; else `pollers.tick_timeout_secs`.",
