@@ -39,7 +39,7 @@ def job_families(jobs: Iterable[tuple[str, JobSeries]]) -> Iterator[Any]:
     latency = HistogramMetricFamily("poller_latency_ms", "Duration of a tick.", labels=by_job)
     seen = CounterMetricFamily("poller_items_seen", "Items that ticks looked at.", labels=by_job)
     dispatched = CounterMetricFamily("poller_items_dispatched", "Items that became messages.", labels=by_job)
-    errors = GaugeMetricFamily("poller_consecutive_errors", "Transient errors in a row.", labels=["job_id"])
+    errors = GaugeMetricFamily("poller_consecutive_errors", "Errors in a row.", labels=["job_id"])
     breaker = GaugeMetricFamily("poller_breaker_state", "0 closed, 1 half-open, 2 open.", labels=["job_id"])
     takeovers = CounterMetricFamily(
         "poller_lease_takeovers", "Leases taken from holders that did not give them back.", labels=["job_id"]
