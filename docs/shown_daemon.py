@@ -157,5 +157,5 @@ async def _night(folder: Path, dawn: datetime) -> None:
         await nursery.start(daemon.serve)
         await trio.sleep(NIGHT.total_seconds())
         for job_id, reason in PAUSES.items():
-            await daemon.set_paused(job_id, paused=True, reason=reason)
+            await daemon.pause(job_id, reason=reason)
         await daemon.shutdown()

@@ -1,17 +1,28 @@
 """Which acks can be committed; what else a poller returns is its author's mistake, in the daemon and in a plugin alike."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from inspect import isawaitable
 from typing import Any, Final
 
 from nexo_poller.errors import PermanentError
-from nexo_poller.poller import OutboundDelivery, TickAck, TickMetrics
+from nexo_poller.poller import OutboundDelivery, PollContext, Poller, TickAck, TickMetrics
 
 LONGEST_CURSOR: Final = 16 * 2**20
 MOST_ITEMS: Final = 2**53
 
 
-def checked(ack: Any) -> TickAck:
-    """`ack`, if it is one that can be committed. Raises `PermanentError` that says what is wrong with it."""
+async def acked(poller: Poller[Any], context: PollContext[Any]) -> TickAck:
+    """What one tick returns, if it can be committed.
+
+    Raises what the tick raises, and `PermanentError` that says what is wrong with its ack.
+    """
+    ticking: Any = poller.tick(context)
+    if not isawaitable(ticking):
+        raise PermanentError("tick() is no coroutine: write `async def tick(self, ctx)`")
+    return _checked(await ticking)
+
+
+def _checked(ack: Any) -> TickAck:
     if not isinstance(ack, TickAck):
         raise PermanentError(f"tick() must return a TickAck, not {type(ack).__name__}")
     if ack.next_cursor is not None and not isinstance(ack.next_cursor, bytes):
@@ -25,6 +36,7 @@ def checked(ack: Any) -> TickAck:
         raise PermanentError(f"next_interval_hint must be a timedelta, not {type(ack.next_interval_hint).__name__}")
     if not isinstance(ack.deliver, list | tuple) or not all(isinstance(one, OutboundDelivery) for one in ack.deliver):
         raise PermanentError("deliver must be a list or tuple of OutboundDelivery")
-    if any(one.not_before is not None and one.not_before.tzinfo is None for one in ack.deliver):
+    moments: list[Any] = [one.not_before for one in ack.deliver if one.not_before is not None]
+    if any(not isinstance(moment, datetime) or moment.tzinfo is None for moment in moments):
         raise PermanentError("not_before must be an aware datetime (give it a tzinfo, such as datetime.UTC)")
     return ack

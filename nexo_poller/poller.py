@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from attrs import define, field, frozen
-from attrs.validators import ge, instance_of
+from attrs.validators import ge
 
 from nexo_poller.clock import Clock
+from nexo_poller.errors import PermanentError
+from nexo_poller.of_type import of_type
 from nexo_poller.tool import Tool
 
 if TYPE_CHECKING:  # the pure floor imports no httpx
@@ -46,8 +48,8 @@ class OutboundDelivery:
 class TickMetrics:
     """How many items a tick looked at, and how many of them became messages."""
 
-    items_seen: int = field(default=0, validator=[instance_of(int), ge(0)])
-    items_dispatched: int = field(default=0, validator=[instance_of(int), ge(0)])
+    items_seen: int = field(default=0, validator=[of_type(int), ge(0)])
+    items_dispatched: int = field(default=0, validator=[of_type(int), ge(0)])
 
 
 @frozen(kw_only=True)
@@ -192,7 +194,7 @@ class Poller(Generic[C]):
         Raise `TransientError` to back off, `PermanentError` to be paused; any other exception counts as transient.
         Let `trio.Cancelled` through: a tick is cancelled at its timeout, at a reload and when its lease is lost.
         """
-        raise NotImplementedError
+        raise PermanentError(f"{type(self).__name__} has no tick: write `async def tick(self, ctx)`, which returns a TickAck")
 
     def custom_tools(self) -> Sequence[Tool]:
         """Tools of the poller's own, offered to language models beside the generic `pollers_*` ones."""

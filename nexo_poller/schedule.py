@@ -13,11 +13,12 @@ from typing import Any, TypeVar, assert_never
 from zoneinfo import ZoneInfo, available_timezones
 
 from attrs import Attribute, evolve, field, frozen
-from attrs.validators import ge, instance_of, optional
+from attrs.validators import ge, optional
 
 from nexo_poller.cron import expand
 from nexo_poller.daylight import next_instant
 from nexo_poller.errors import ConfigError, Problem
+from nexo_poller.of_type import of_type
 from nexo_poller.walltimes import WallTimes
 
 T = TypeVar("T")
@@ -41,15 +42,18 @@ def _utc_ms(moment: datetime) -> datetime:
     return EPOCH + (moment - EPOCH) // MILLISECOND * MILLISECOND
 
 
-def _one_spaced(text: str) -> str:
-    return " ".join(text.split())
+def _one_spaced(expression: str) -> str:
+    if not isinstance(expression, str):
+        raise _no_cron(expression)
+    return " ".join(expression.split())
 
 
 def _whole_ms(_schedule: object, attribute: "Attribute[timedelta]", length: timedelta) -> None:
-    if not isinstance(length, timedelta):
-        raise TypeError(f"{attribute.name} is a timedelta, not {length!r}")
     if length < MILLISECOND or length % MILLISECOND:
         raise ValueError(f"{attribute.name} is one or more whole milliseconds, not {length}")
+
+
+JITTER = optional([of_type(timedelta, write="timedelta(seconds=5)"), ge(NO_TIME)])
 
 
 @frozen
@@ -59,11 +63,9 @@ class Every:
     `interval` is a whole number of milliseconds; the anchor is cut to them. `jitter` None means the settings' own.
     """
 
-    interval: timedelta = field(validator=_whole_ms)
+    interval: timedelta = field(validator=[of_type(timedelta, write="timedelta(seconds=60)"), _whole_ms])
     anchor: datetime = field(default=EPOCH, converter=_utc_ms, kw_only=True)
-    jitter: timedelta | None = field(
-        default=None, validator=optional([instance_of(timedelta), ge(NO_TIME)]), kw_only=True
-    )
+    jitter: timedelta | None = field(default=None, validator=JITTER, kw_only=True)
 
     @property
     def fingerprint(self) -> str:
@@ -91,10 +93,8 @@ class Cron:
     """
 
     expression: str = field(converter=_one_spaced)
-    zone: ZoneInfo = field(default=PLAIN_UTC, validator=instance_of(ZoneInfo))
-    jitter: timedelta | None = field(
-        default=None, validator=optional([instance_of(timedelta), ge(NO_TIME)]), kw_only=True
-    )
+    zone: ZoneInfo = field(default=PLAIN_UTC, validator=of_type(ZoneInfo, write='ZoneInfo("Europe/Berlin")'))
+    jitter: timedelta | None = field(default=None, validator=JITTER, kw_only=True)
     _times: WallTimes = field(init=False, eq=False, repr=False)
 
     @_times.default
@@ -182,7 +182,7 @@ def parse_schedule(mapping: Mapping[str, Any]) -> Every | Cron | At:
     jitter = read("stagger_jitter_ms", _jitter)
     interval = read("every_secs", _interval)
     zone = read("tz", _zone)
-    cron = read("cron", _cron)
+    cron = read("cron", Cron)
     at = read("at", _at)
     if problems:
         raise ConfigError(*problems)
@@ -241,12 +241,6 @@ def _number(name: str, value: Any, *, least: float, most: float) -> float:
     return value
 
 
-def _cron(expression: Any) -> Cron:
-    if not isinstance(expression, str):
-        raise ConfigError(Problem(what=f"cron is {expression!r}", remedy='write it as "sec min hour dom mon dow"'))
-    return Cron(expression)
-
-
 def _zone(key: Any) -> ZoneInfo:
     if not isinstance(key, str) or key not in _zone_keys():
         remedy = _suggestion(str(key), _zone_keys()) or "use an IANA name such as Europe/Berlin"
@@ -271,6 +265,10 @@ def _at(value: Any) -> At:
         return At(datetime.fromisoformat(value.upper()))
     except (ValueError, OverflowError) as error:
         raise _no_instant(value) from error
+
+
+def _no_cron(value: Any) -> ConfigError:
+    return ConfigError(Problem(what=f"cron is {value!r}", remedy='write it as "sec min hour dom mon dow"'))
 
 
 def _no_instant(value: Any) -> ConfigError:

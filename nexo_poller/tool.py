@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from attrs import field, frozen
-from attrs.validators import gt, instance_of, is_callable
+from attrs.validators import gt, is_callable
+
+from nexo_poller.of_type import of_type
 
 AGENT_ID: Final = "agent_id"
 
@@ -22,8 +24,10 @@ class Tool:
     times as integer milliseconds. What it raises is told to the model, and so is that it took longer than `timeout`.
     """
 
-    name: str = field(validator=instance_of(str))
-    description: str = field(validator=instance_of(str))
+    name: str = field(validator=of_type(str))
+    description: str = field(validator=of_type(str))
     parameters: Mapping[str, Any]
     handler: ToolHandler = field(validator=is_callable())
-    timeout: timedelta = field(default=timedelta(seconds=60), validator=gt(timedelta()))
+    timeout: timedelta = field(
+        default=timedelta(seconds=60), validator=[of_type(timedelta, write="timedelta(seconds=60)"), gt(timedelta())]
+    )

@@ -52,6 +52,7 @@ FLOORS: Final = (
         *("errors", "failures"),
         *(
             "masking",
+            "of_type",
             "on_demand",
             "plan",
             "poller",

@@ -17,15 +17,19 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
+from attrs.validators import optional
 
 from nexo_poller.config.binds import LOOPBACK_NAME, TcpBind, is_loopback
 from nexo_poller.config.model import AdminSettings
+from nexo_poller.config.names import check_token
 from nexo_poller.errors import AdminRefused
+from nexo_poller.of_type import of_type
 from nexo_poller.store.rows import from_ms, to_ms
 
 COOKIE: Final = "nexo_poller_session"
@@ -38,18 +42,24 @@ _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@\[\]]+
 _SESSION: Final = re.compile(r"(?P<until_ms>[0-9]{1,15})\.(?P<mac>[0-9a-f]{64})")
 
 
+def _names(hosts: Iterable[str]) -> frozenset[str]:
+    if isinstance(hosts, str):  # every part of which would be a name
+        raise TypeError("hosts must be several names, not one text; write {'ops.example'}")
+    return frozenset(map(str.lower, hosts))
+
+
 @frozen(kw_only=True)
 class Rules:
-    """Whom a server answers. `hosts` are its names besides those of loopback.
+    """Whom a server answers. `hosts` are its names besides those of loopback, in any case.
 
     `token` None asks for none, and lets only connections from this machine in.
     `any_address`: every IP address is a name of it, as for a server that listens on all of them. No page can be made
     to have an address for its name, and so rebinding is not helped by it.
     """
 
-    hosts: frozenset[str] = frozenset()
+    hosts: frozenset[str] = field(default=frozenset(), converter=_names)
     any_address: bool = False
-    token: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False, validator=optional([of_type(str), check_token]))
 
     @property
     def session_cookie(self) -> str:
@@ -96,7 +106,7 @@ def rules_for(settings: AdminSettings) -> Rules:
         )
     own = settings.bind.host.lower() if isinstance(settings.bind, TcpBind) else LOOPBACK_NAME
     return Rules(
-        hosts=frozenset({own, *map(str.lower, settings.hosts)}),
+        hosts={own, *settings.hosts},
         any_address=_is_unspecified(own),
         token=settings.token,
     )

@@ -47,13 +47,13 @@ async def pause_job(call: Call) -> dict[str, Any]:
     """Stop the schedule, and keep who did and why."""
     words = [call.body[part].strip() for part in ("by", "reason") if call.body.get(part, "").strip()]
     reason = {"reason": ": ".join(words)} if words else {}
-    is_change = await call.runner.set_paused(call.path["id"], paused=True, **reason)
+    is_change = await call.runner.pause(call.path["id"], **reason)
     return {"ok": True, "paused": True, "changed": is_change}
 
 
 async def resume_job(call: Call) -> dict[str, Any]:
     """Let the schedule go on."""
-    is_change = await call.runner.set_paused(call.path["id"], paused=False)
+    is_change = await call.runner.resume(call.path["id"])
     return {"ok": True, "paused": False, "changed": is_change}
 
 

@@ -6,8 +6,14 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from trio.abc import ReceiveChannel
+
+from nexo_poller.broker.topics import without_account
+
+
+def _shown(topic: str) -> str:
+    return repr(without_account(topic))
 
 
 @frozen(kw_only=True)
@@ -15,27 +21,29 @@ class Message:
     """An event on its way: `body` is the event as JSON, fixed at commit; `id` is the same at every redelivery."""
 
     id: str
-    topic: str
-    body: bytes
+    topic: str = field(repr=_shown)
+    body: bytes = field(repr=False)  # which has the topic in it
 
 
 @frozen(kw_only=True)
 class Event:
     """What subscribers get. The same fields, in this order, are the JSON that travels.
 
-    `id` is a UUID; an event that comes twice comes with the same id. `timestamp` is the commit's.
+    `id` is a UUID; an event that comes twice comes with the same id. `timestamp` (aware, UTC) is the commit's. `topic` has
+    the name of the account at its end, which its `repr` does not show. `payload` is a JSON value; that of a delivery is
+    an object with `text`, mostly, and the recipient as `to`.
     """
 
     id: str
     timestamp: datetime
-    topic: str
+    topic: str = field(repr=_shown)
     source: str
     session_id: str | None
     payload: Any
 
     @classmethod
     def from_json(cls, body: bytes) -> "Event":
-        """The event in a message's body."""
+        """The event in a message's `body`. Raises `ValueError` or `LookupError` for what is none."""
         fields = json.loads(body)
         return cls(**{**fields, "timestamp": datetime.fromisoformat(fields["timestamp"])})
 
@@ -81,8 +89,9 @@ class Broker(Protocol):
     def answering(self, pattern: str, responder: Responder) -> AbstractAsyncContextManager[None]:
         """Inside the block `responder` makes the answer to every request on a topic that matches.
 
-        Requests that come at once are answered side by side; `responder` is called for them in their order. Where several answer on a topic, one of them is asked. A
-        responder that raises leaves its caller with `BrokerUnavailable`, and the error in the log.
+        Requests that come at once are answered side by side; `responder` is called for them in their order. Where several
+        answer on a topic, one of them is asked. A responder that raises leaves its caller with `BrokerUnavailable`, and the
+        error in the log.
         """
         ...
 

@@ -1,6 +1,7 @@
 """Calls under way into code that others wrote, which can be stopped from outside."""
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Generic, TypeVar
 
 import trio
@@ -23,7 +24,10 @@ class Call:
         """Call `function`; raises `BrokerUnavailable` if it was stopped before it returned."""
         try:
             with self._scope:
-                return await function(argument)
+                answering = function(argument)
+                if not isawaitable(answering):
+                    raise TypeError("it is no async function; write `async def`")
+                return await answering
         finally:
             self._gone.set()
         raise BrokerUnavailable("a subscriber left before it was done with the message")

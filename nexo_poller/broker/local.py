@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import trio
-from attrs import Factory, define, frozen
+from attrs import define, field, frozen
 from trio.abc import ReceiveChannel
 
 from nexo_poller.broker import Event, Handler, Message, Responder
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 class LocalBroker:
     """A `Broker` for one process and one trio run."""
 
-    _subscriptions: "list[Subscription]" = Factory(list)
-    _answering: "list[Answering]" = Factory(list)
-    _followers: trio.lowlevel.ParkingLot = Factory(trio.lowlevel.ParkingLot)
+    _subscriptions: "list[Subscription]" = field(factory=list, init=False)
+    _answering: "list[Answering]" = field(factory=list, init=False)
+    _followers: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
 
     def __repr__(self) -> str:
         return f"<LocalBroker: {counted(len(self._subscriptions), 'subscription')}>"

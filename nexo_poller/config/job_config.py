@@ -12,6 +12,10 @@ C = TypeVar("C")
 
 def structure_config(config: Mapping[str, Any], poller: Poller[C]) -> C:
     """A job's `config` as its poller wants it. Raises `ConfigError` with every problem; keys are relative to `config`."""
+    if not hasattr(poller, "config_type"):
+        what = f"the kind '{poller.kind}' says nothing of its configs"
+        remedy = f"give {type(poller).__name__} a `config_type`, such as a frozen attrs class"
+        raise ConfigError(Problem(what=what, remedy=remedy))
     try:
         typed = structure(config, poller.config_type)
         poller.validate(typed)

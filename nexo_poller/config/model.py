@@ -1,17 +1,20 @@
 """A configuration as the rest of the library sees it: values, checked, no YAML."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from attrs import Factory, field, frozen
-from attrs.validators import ge, gt, instance_of, le
+from attrs.validators import deep_iterable, ge, gt, le, optional
 
-from nexo_poller.config.binds import Bind, TcpBind
+from nexo_poller.config.binds import Bind, TcpBind, UnixBind
+from nexo_poller.config.names import check_job_id, check_token
 from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.config.problems import Key, Where, nowhere
-from nexo_poller.errors import Problem
+from nexo_poller.errors import ConfigError, Problem
+from nexo_poller.of_type import of_type
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
 from nexo_poller.timetable import Misfire
@@ -20,7 +23,10 @@ GOOGLE: Final = "google"  # the channel of Google accounts
 ApiFlavor = Literal["openai_compat", "anthropic_messages"]
 BrokerType = Literal["local", "nats"]
 NO_TIME = timedelta()
-NOT_NEGATIVE = [instance_of(timedelta), ge(NO_TIME)]
+TIME = of_type(timedelta, write="timedelta(seconds=60)")
+NOT_NEGATIVE = [TIME, ge(NO_TIME)]
+POSITIVE = [TIME, gt(NO_TIME)]
+AT_LEAST_ONE = [of_type(int), ge(1)]
 DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
 
@@ -29,16 +35,16 @@ class Settings:
     """The keys of `pollers:` other than its jobs; the defaults are those of the file format."""
 
     enabled: bool = True
-    state_db: Path = Path("./data/poller.db")
+    state_db: Path = field(default=Path("./data/poller.db"), converter=Path)
     default_jitter: timedelta = field(default=timedelta(milliseconds=5000), validator=NOT_NEGATIVE)
-    lease_ttl_factor: float = field(default=2.0, validator=[gt(0), le(1000)])
+    lease_ttl_factor: float = field(default=2.0, validator=[of_type(int, float), gt(0), le(1000)])
     failure_alert_cooldown: timedelta = field(default=timedelta(seconds=3600), validator=NOT_NEGATIVE)
-    breaker_threshold: int = field(default=5, validator=ge(1))
-    max_concurrent_ticks: int = field(default=64, validator=ge(1))
-    tick_timeout: timedelta = field(default=timedelta(seconds=300), validator=[instance_of(timedelta), gt(NO_TIME)])
-    history_per_job: int = field(default=100, validator=ge(1))
-    max_pending_per_job: int = field(default=1000, validator=ge(1))
-    max_delivery_attempts: int = field(default=10, validator=ge(1))
+    breaker_threshold: int = field(default=5, validator=AT_LEAST_ONE)
+    max_concurrent_ticks: int = field(default=64, validator=AT_LEAST_ONE)
+    tick_timeout: timedelta = field(default=timedelta(seconds=300), validator=POSITIVE)
+    history_per_job: int = field(default=100, validator=AT_LEAST_ONE)
+    max_pending_per_job: int = field(default=1000, validator=AT_LEAST_ONE)
+    max_delivery_attempts: int = field(default=10, validator=AT_LEAST_ONE)
 
 
 @frozen(kw_only=True)
@@ -50,16 +56,16 @@ class JobSpec:
     document, for problems found later.
     """
 
-    id: str
+    id: str = field(validator=check_job_id)
     kind: str
     agent: str
-    schedule: Every | Cron | At
+    schedule: Every | Cron | At = field(validator=of_type(Every, Cron, At, write="Every(timedelta(seconds=60))"))
     config: Mapping[str, Any] = field(factory=dict, repr=False)
-    failure_to: Deliver | None = None
+    failure_to: Deliver | None = field(default=None, validator=optional(of_type(Deliver)))
     paused_on_boot: bool = False
     misfire: Misfire = "run"
-    tick_timeout: timedelta | None = None
-    stale_after: timedelta | None = None
+    tick_timeout: timedelta | None = field(default=None, validator=optional(POSITIVE))
+    stale_after: timedelta | None = field(default=None, validator=optional(POSITIVE))
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
     key: tuple[str | int, ...] = field(default=(), eq=False, repr=False)
 
@@ -82,9 +88,9 @@ class AdminSettings:
     server may be called.
     """
 
-    bind: Bind = DEFAULT_BIND
-    token: str | None = field(default=None, repr=False)
-    hosts: tuple[str, ...] = ()
+    bind: Bind = field(default=DEFAULT_BIND, validator=of_type(TcpBind, UnixBind, write='TcpBind("127.0.0.1", 9091)'))
+    token: str | None = field(default=None, repr=False, validator=optional([of_type(str), check_token]))
+    hosts: tuple[str, ...] = field(default=(), validator=of_type(tuple, write='("ops.example",)'))
 
 
 @frozen(kw_only=True)
@@ -119,7 +125,7 @@ class RetrySettings:
     The waits grow from `initial_backoff` by `multiplier` up to `max_backoff`.
     """
 
-    max_attempts: int = field(default=5, validator=ge(1))
+    max_attempts: int = field(default=5, validator=AT_LEAST_ONE)
     initial_backoff: timedelta = field(default=timedelta(seconds=1), validator=NOT_NEGATIVE)
     max_backoff: timedelta = field(default=timedelta(seconds=60), validator=NOT_NEGATIVE)
     multiplier: float = field(default=2.0, validator=ge(1))
@@ -137,6 +143,14 @@ class ProviderSettings:
     retry: RetrySettings = RetrySettings()
 
 
+def _check_ids(_: Any, __: Any, jobs: tuple[JobSpec, ...]) -> None:
+    twice = [job_id for job_id, count in Counter(job.id for job in jobs).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            *(Problem(what=f"two jobs have the id '{job_id}'", remedy="give each its own") for job_id in twice)
+        )
+
+
 @frozen(kw_only=True)
 class Config:
     """A whole configuration, be it one file or a folder.
@@ -149,9 +163,9 @@ class Config:
     is no file.
     """
 
-    settings: Settings = Settings()
-    admin: AdminSettings = AdminSettings()
-    jobs: tuple[JobSpec, ...] = ()
+    settings: Settings = field(default=Settings(), validator=of_type(Settings))
+    admin: AdminSettings = field(default=AdminSettings(), validator=of_type(AdminSettings))
+    jobs: tuple[JobSpec, ...] = field(default=(), validator=[deep_iterable(of_type(JobSpec)), _check_ids])
     rejected: tuple[RejectedJob, ...] = ()
     agents: Mapping[str, Mapping[str, str]] | None = field(default=None, repr=False)
     channels: Mapping[str, str] = field(factory=dict, repr=False)

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
-from attrs import define, frozen
+from attrs import define, field, frozen
+from attrs.validators import optional
 
 from nexo_poller.broker import Broker
 from nexo_poller.clock import Clock
@@ -16,6 +17,7 @@ from nexo_poller.config.model import Config, JobSpec, RejectedJob
 from nexo_poller.credentials import AuditedCredentials, ConfiguredCredentials, Credentials
 from nexo_poller.errors import ConfigError, Problem
 from nexo_poller.masking import Mask, header_values
+from nexo_poller.of_type import like
 from nexo_poller.plugins.opening import Plugins, Reach, pollers_of
 from nexo_poller.plugins.router import PluginPollerHandle
 from nexo_poller.poller import LlmProvider, Poller
@@ -46,12 +48,12 @@ class Given:
     """What a runner has before it is open; None: the embedded default is opened and closed with it."""
 
     config: Config
-    store: Store | None
-    broker: Broker | None
-    clock: Clock
-    metrics: Metrics
+    store: Store | None = field(validator=optional(like(Store, write='SqliteStore("poller.db")')))
+    broker: Broker | None = field(validator=optional(like(Broker, write="LocalBroker()")))
+    clock: Clock = field(validator=like(Clock, write="SystemClock()"))
+    metrics: Metrics = field(validator=like(Metrics, write="PrometheusMetrics()"))
     http: "HttpPools | None"
-    credentials: Credentials | None
+    credentials: Credentials | None = field(validator=optional(like(Credentials)))
     llm_providers: Mapping[str, LlmProvider]
     feed: Feed
 

@@ -301,16 +301,32 @@ class PollerRunner:
             raise ConfigError("the configuration file is gone; nothing was changed")
         return config
 
-    async def set_paused(self, job_id: str, paused: bool, reason: str = "paused by the operator") -> bool:
-        """Pause or resume the job; whether that changed anything. A paused one keeps its reason.
+    async def pause(self, job_id: str, reason: str = "paused by the operator") -> bool:
+        """Stop the job's schedule until `resume`; whether it was awake. One that is paused already keeps its reason.
 
-        Raises `JobRefused` for resuming one that has fired.
+        A tick under way goes on to its end, and `run_once` still runs the job. Raises `JobUnknown`, `JobRefused` for a
+        rejected job.
         """
         job, why = self._job(job_id), self.mask(reason)
-        is_change = await (self.store.pause(job_id, why) if paused else self.store.resume(job_id))
+        is_change = await self.store.pause(job_id, why)
         if is_change:
-            self._changed(job, "paused" if paused else "resumed", why if paused else None)
+            self._changed(job, "paused", why)
         return is_change
+
+    async def resume(self, job_id: str) -> bool:
+        """Let the schedule of the job go on; whether it was paused.
+
+        Raises `JobUnknown`; `JobRefused` for a rejected job, and for one that has fired (T8).
+        """
+        job = self._job(job_id)
+        is_change = await self.store.resume(job_id)
+        if is_change:
+            self._changed(job, "resumed")
+        return is_change
+
+    async def set_paused(self, job_id: str, paused: bool) -> bool:
+        """`pause` or `resume`, for whoever has the wish as a value, such as a switch."""
+        return await (self.pause(job_id) if paused else self.resume(job_id))
 
     async def reset_cursor(self, job_id: str) -> None:
         """Clear cursor and errors, unpause, and fence out a running tick: the job starts over."""

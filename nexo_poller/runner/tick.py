@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from nexo_poller.ack import checked
+from nexo_poller.ack import acked
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
 from nexo_poller.failures import classify, leaves
 from nexo_poller.poller import PollContext, Poller, TickAck
@@ -24,7 +24,7 @@ async def run_tick(poller: Poller[Any], context: PollContext[Any], timeout: time
     token = inside.set((*inside.get(), context.job_id))
     try:
         with trio.CancelScope(deadline=trio.current_time() + timeout.total_seconds()):
-            return checked(await poller.tick(context))
+            return await acked(poller, context)
         return TransientError(f"timed out after {timeout.total_seconds():g} s")
     except Exception as error:  # noqa: BLE001 - the one place where a poller's errors end
         return classify(error)

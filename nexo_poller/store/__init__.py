@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from nexo_poller.broker import Message
 from nexo_poller.state import JobState, Status
@@ -88,7 +88,7 @@ class Outgoing:
     """A message on its way into the outbox, or, with an `error`, to the dead letters. Messages of one lane stay in order."""
 
     message: Message
-    lane: str
+    lane: str = field(repr=False)  # which has the topic in it
     not_before: datetime | None = None
     error: str | None = None
 
@@ -126,7 +126,7 @@ class JobRow:
 class LaneHead:
     """A lane with something in it, and when its first message may go (None: at once)."""
 
-    lane: str
+    lane: str = field(repr=False)  # which has a topic in it
     not_before: datetime | None
 
 

@@ -15,7 +15,7 @@ class FakeCredentials:
     A channel without an account raises `CredentialsMissing` in the tick, as in a daemon.
     """
 
-    _accounts: dict[str, Mapping[str, Any]] = field(factory=dict, repr=False)
+    _accounts: dict[str, Mapping[str, Any]] = field(factory=dict, init=False, repr=False)
 
     def __setitem__(self, channel: str, account: Mapping[str, Any]) -> None:
         """Bind every agent to `account` on `channel`. Raises `ValueError` for one without `account_id`."""

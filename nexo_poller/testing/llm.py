@@ -3,7 +3,7 @@
 from collections import deque
 
 import trio
-from attrs import Factory, define
+from attrs import define, field
 
 from nexo_poller.errors import PermanentError
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
@@ -18,8 +18,8 @@ class FakeLlm:
     Asked once more than that it raises `PermanentError`: a test decides everything that a model says.
     """
 
-    requests: list[LlmInvokeRequest] = Factory(list)
-    _script: deque[LlmInvokeResponse | Exception] = Factory(deque)
+    requests: list[LlmInvokeRequest] = field(factory=list, init=False)
+    _script: deque[LlmInvokeResponse | Exception] = field(factory=deque, init=False)
 
     def reply(self, content: str, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
         """Answer the next request that has no answer yet with `content`."""

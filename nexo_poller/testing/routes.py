@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import trio
-from attrs import Factory, define
+from attrs import define, field
 
 from nexo_poller.words import counted
 
@@ -34,9 +34,9 @@ class Routes:
     """
 
     otherwise: Handler | None = None
-    requests: list[httpx.Request] = Factory(list)
-    failures: list[Exception] = Factory(list)
-    _handlers: dict[str, Handler] = Factory(dict)
+    requests: list[httpx.Request] = field(factory=list, init=False)
+    failures: list[Exception] = field(factory=list, init=False)
+    _handlers: dict[str, Handler] = field(factory=dict, init=False)
 
     def __repr__(self) -> str:
         return f"<Routes: {', '.join(self._handlers) or 'none'}; {counted(len(self.requests), 'request')}>"

@@ -49,13 +49,13 @@ async def run_job(runner: PollerRunner, arguments: Mapping[str, Any]) -> dict[st
 async def pause_job(runner: PollerRunner, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Stop the schedule, and keep who did and why."""
     why = arguments.get("reason", "paused with a tool")
-    await runner.set_paused(arguments["id"], paused=True, reason=f"{arguments[AGENT_ID]}: {why}")
+    await runner.pause(arguments["id"], reason=f"{arguments[AGENT_ID]}: {why}")
     return {"ok": True, "paused": True}
 
 
 async def resume_job(runner: PollerRunner, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Let the schedule go on."""
-    await runner.set_paused(arguments["id"], paused=False)
+    await runner.resume(arguments["id"])
     return {"ok": True, "paused": False}
 
 

@@ -181,7 +181,7 @@ async def test_the_relay_says_so_when_what_it_sends_again_is_too_old_to_be_recog
         await trio.sleep(1)
     assert "may have been accepted before" not in caplog.text
     async with daemon(tmp_path, act=counting, clock=clock) as running:
-        await running.runner.set_paused("inbox", paused=False)
+        await running.runner.resume("inbox")
         running.runner.subscribe("plugin.outbound.>", nobody_knows)
         await trio.sleep(1)
     await trio.sleep(600)

@@ -72,10 +72,10 @@ async def test_what_operators_change_is_told_with_their_reasons(tmp_path: Path, 
     async with daemon(tmp_path, job(paused_on_boot=True)) as running:
         runner = running.runner
         with runner.events() as events:
-            await runner.set_paused("inbox", paused=False)
-            await runner.set_paused("inbox", paused=False)
-            await runner.set_paused("inbox", paused=True, reason="ana: maintenance")
-            await runner.set_paused("inbox", paused=True, reason="bo: me too")
+            await runner.resume("inbox")
+            await runner.resume("inbox")
+            await runner.pause("inbox", reason="ana: maintenance")
+            await runner.pause("inbox", reason="bo: me too")
             await runner.set_cursor("inbox", b"1")
             await runner.reset_cursor("inbox")
             told: list[tuple[str, Any]] = []
@@ -96,7 +96,7 @@ async def test_a_job_that_pauses_itself_is_told_of_once(tmp_path: Path, autojump
 
     async with daemon(tmp_path, job(paused_on_boot=True), act=gone) as running:
         with running.runner.events() as events:
-            await running.runner.set_paused("inbox", paused=False)
+            await running.runner.resume("inbox")
             told = await heard(events, 3)
             await running.runner.run_once("inbox")
             again = await heard(events, 1)

@@ -282,7 +282,7 @@ async def test_every_start_says_which_jobs_are_paused_and_why(
 ) -> None:
     clock = VirtualClock()
     async with daemon(tmp_path, clock=clock) as running:
-        await running.runner.set_paused("inbox", paused=True, reason="ana: away")
+        await running.runner.pause("inbox", reason="ana: away")
     async with daemon(tmp_path, clock=clock):
         pass
     assert "job 'inbox' is paused: ana: away" in caplog.text

@@ -268,7 +268,7 @@ async def test_a_store_that_does_not_answer_leaves_the_scrape_as_it_was(
         nursery.start_soon(measure_the_store, parts, statistics)
         await trio.sleep(10.5)
         assert running.metric("poller_jobs", state="running") == 1
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await trio.sleep(1)
         assert running.metric("poller_jobs", state="paused") == 1
         nursery.cancel_scope.cancel()

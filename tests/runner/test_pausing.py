@@ -26,7 +26,7 @@ async def test_a_pause_during_the_tick_stays_and_the_next_slot_waits_for_the_res
     script = Script(slow)
     async with daemon(tmp_path, pollers=(script,)) as running:
         await trio.sleep(5)
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await trio.sleep(600)
         assert len(script.ran_at) == 1
         assert (await running.runner.job("inbox")).pause_reason == "paused by the operator"
@@ -38,11 +38,11 @@ async def test_a_pause_during_its_only_tick_does_not_hide_that_a_job_has_fired(
     clock = VirtualClock()
     async with daemon(tmp_path, job(schedule=At(clock.now())), act=slow, clock=clock) as running:
         await trio.sleep(5)
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await trio.sleep(10)
         assert (await running.runner.job("inbox")).pause_reason == "fired"
         with pytest.raises(JobRefused, match="fired"):
-            await running.runner.set_paused("inbox", paused=False)
+            await running.runner.resume("inbox")
 
 
 async def test_a_resume_during_a_run_by_hand_is_not_undone_by_it(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -53,7 +53,7 @@ async def test_a_resume_during_a_run_by_hand_is_not_undone_by_it(tmp_path: Path,
     ):
         nursery.start_soon(running.runner.run_once, "inbox")
         await trio.sleep(5)
-        await running.runner.set_paused("inbox", paused=False)
+        await running.runner.resume("inbox")
         await trio.sleep(100)
         assert (await running.runner.job("inbox")).pause_reason is None
         assert len(script.ran_at) >= 2
@@ -69,6 +69,6 @@ async def test_a_pause_during_a_run_by_hand_stays(tmp_path: Path, autojump_clock
     async with daemon(tmp_path, later, act=fail_slowly, clock=clock) as running, trio.open_nursery() as nursery:
         nursery.start_soon(running.runner.run_once, "inbox")
         await trio.sleep(5)
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await trio.sleep(10)
         assert (await running.runner.job("inbox")).pause_reason == "paused by the operator"

@@ -83,7 +83,7 @@ class TestSchedule:
             view = await running.runner.job("inbox")
             assert (view.paused, view.pause_reason, view.next_run_at) == (True, "fired", None)
             with pytest.raises(JobRefused, match="fired"):
-                await running.runner.set_paused("inbox", paused=False)
+                await running.runner.resume("inbox")
             await running.runner.reset_cursor("inbox")
             await trio.sleep(1)
         assert running.texts() == ["1", "1"]
@@ -451,11 +451,11 @@ class TestOperating:
         script = Script(nothing)
         async with daemon(tmp_path, pollers=(script,)) as running:
             await trio.sleep(1)
-            await running.runner.set_paused("inbox", paused=True)
+            await running.runner.pause("inbox")
             await trio.sleep(600)
             assert len(script.ran_at) == 1
             assert (await running.runner.job("inbox")).pause_reason == "paused by the operator"
-            await running.runner.set_paused("inbox", paused=False)
+            await running.runner.resume("inbox")
             await trio.sleep(1)
             assert len(script.ran_at) == 2
 

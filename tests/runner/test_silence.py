@@ -92,9 +92,9 @@ async def test_a_resumed_job_has_its_time_before_it_is_stale(tmp_path: Path, aut
     settings = Settings(max_pending_per_job=1)
     async with daemon(tmp_path, job(**STALE), act=to_nobody, settings=settings) as running:
         await trio.sleep(1)
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await hours(5)
-        await running.runner.set_paused("inbox", paused=False)
+        await running.runner.resume("inbox")
         await hours(1)
         assert running.sent == []
         await hours(1)

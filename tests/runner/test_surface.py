@@ -65,15 +65,15 @@ async def test_a_cursor_is_set_only_while_the_job_is_paused_and_only_if_its_poll
         await trio.sleep(1)
         with pytest.raises(JobRefused, match="not paused"):
             await running.runner.set_cursor("inbox", b"41")
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         with pytest.raises(ConfigError, match="a cursor is a number"):
             await running.runner.set_cursor("inbox", b"x")
         assert await running.runner.cursor("inbox") == b"1"
         await running.runner.set_cursor("inbox", b"41")
-        await running.runner.set_paused("inbox", paused=False)
+        await running.runner.resume("inbox")
         await trio.sleep(61)
         assert script.cursors == [None, b"41"]
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await running.runner.set_cursor("inbox", None)
         assert await running.runner.cursor("inbox") is None
         with pytest.raises(JobUnknown):
@@ -89,7 +89,7 @@ async def test_a_cursor_that_is_set_under_a_running_tick_is_not_overwritten_by_i
 
     async with daemon(tmp_path, act=slow) as running:
         await trio.sleep(5)
-        await running.runner.set_paused("inbox", paused=True)
+        await running.runner.pause("inbox")
         await running.runner.set_cursor("inbox", b"41")
         await trio.sleep(10)
         assert await running.runner.cursor("inbox") == b"41"
@@ -174,5 +174,5 @@ async def test_the_reason_of_a_pause_is_kept_without_what_is_secret(tmp_path: Pa
         config = running.runner.config
         assert config is not None
         await running.runner.reload(evolve(config, secrets=frozenset({"hunter2hunter2"})))
-        await running.runner.set_paused("inbox", paused=True, reason="the key hunter2hunter2 is bad")
+        await running.runner.pause("inbox", reason="the key hunter2hunter2 is bad")
         assert (await running.runner.job("inbox")).pause_reason == "the key *** is bad"

@@ -148,7 +148,7 @@ async def embed(registry_metrics: PrometheusMetrics) -> None:
         assert_type(await runner.run_once("inbox"), TickReport)
         assert_type(await runner.dry_run("inbox"), DryRun)
         assert_type(runner.registered_kinds(), list[str])
-        await runner.set_paused("inbox", paused=True)
+        await runner.pause("inbox")
         await runner.reset_cursor("inbox")
         await runner.shutdown(timedelta(seconds=3))
 

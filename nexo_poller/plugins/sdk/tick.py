@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from nexo_poller.ack import checked
+from nexo_poller.ack import acked
 from nexo_poller.config.job_config import structure_config
 from nexo_poller.errors import HostHeld, PermanentError, TransientError
 from nexo_poller.failures import classify, describe
@@ -29,8 +29,8 @@ async def run_tick(
     Raises `TransientError` or `PermanentError`, whatever the poller raised; cancellation passes through untouched.
     """
     try:
-        ack = await poller.tick(_context(request, poller, host, open_http))
-        return reply_of(_as_json(checked(ack)))
+        ack = await acked(poller, _context(request, poller, host, open_http))
+        return reply_of(_as_json(ack))
     except Exception as error:
         raise _for_the_wire(error) from error
 
