@@ -9,7 +9,7 @@ from attrs import define, field
 
 from nexo_poller.config.model import JobSpec
 from nexo_poller.credentials import Credentials
-from nexo_poller.errors import CredentialsMissing
+from nexo_poller.errors import CredentialsMissing, HostError
 from nexo_poller.event import published_message
 from nexo_poller.masking import Mask, masked_json
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse, LlmProvider, LogLevel
@@ -59,6 +59,8 @@ class InProcessHost:
 
     async def log(self, level: LogLevel, message: str, fields: Mapping[str, Any] | None = None) -> None:
         """See `PollerHost`."""
+        if level not in LEVELS:
+            raise HostError(f"there is no level '{level}' to log at (there are {', '.join(LEVELS)})")
         extra = {"job_id": self.job.id, "kind": self.job.kind, **masked_json(fields or {}, self.mask)}
         log.log(LEVELS[level], "%s", self.mask(message), extra={"fields": extra})
 

@@ -39,5 +39,15 @@ def like(protocol: type, *, write: str = "") -> Validator:
     return check
 
 
+def one_of(*words: str) -> Validator:
+    """Raises `ValueError` that names the attribute and all that it may be."""
+
+    def check(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
+        if value not in words:
+            raise ValueError(f"{attribute.name} must be one of {', '.join(map(repr, words))}, not {value!r}")
+
+    return check
+
+
 def _instead(write: str) -> str:
     return f"; write {write}" if write else ""

@@ -188,13 +188,15 @@ class Poller(Generic[C]):
         """
         yield
 
-    async def tick(self, ctx: PollContext[C]) -> TickAck:
+    async def tick(self, ctx: PollContext[C]) -> TickAck:  # noqa: ARG002 - heirs look at it
         """Fetch, decide what is new, say what to send.
 
         Raise `TransientError` to back off, `PermanentError` to be paused; any other exception counts as transient.
         Let `trio.Cancelled` through: a tick is cancelled at its timeout, at a reload and when its lease is lost.
         """
-        raise PermanentError(f"{type(self).__name__} has no tick: write `async def tick(self, ctx)`, which returns a TickAck")
+        raise PermanentError(
+            f"{type(self).__name__} has no tick: write `async def tick(self, ctx)`, which returns a TickAck"
+        )
 
     def custom_tools(self) -> Sequence[Tool]:
         """Tools of the poller's own, offered to language models beside the generic `pollers_*` ones."""

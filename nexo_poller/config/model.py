@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from attrs import Factory, field, frozen
 from attrs.validators import deep_iterable, ge, gt, le, optional
@@ -14,7 +14,7 @@ from nexo_poller.config.names import check_job_id, check_token
 from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.config.problems import Key, Where, nowhere
 from nexo_poller.errors import ConfigError, Problem
-from nexo_poller.of_type import of_type
+from nexo_poller.of_type import of_type, one_of
 from nexo_poller.poller import Deliver
 from nexo_poller.schedule import At, Cron, Every
 from nexo_poller.timetable import Misfire
@@ -63,7 +63,7 @@ class JobSpec:
     config: Mapping[str, Any] = field(factory=dict, repr=False)
     failure_to: Deliver | None = field(default=None, validator=optional(of_type(Deliver)))
     paused_on_boot: bool = False
-    misfire: Misfire = "run"
+    misfire: Misfire = field(default="run", validator=one_of(*get_args(Misfire)))
     tick_timeout: timedelta | None = field(default=None, validator=optional(POSITIVE))
     stale_after: timedelta | None = field(default=None, validator=optional(POSITIVE))
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
@@ -97,7 +97,7 @@ class AdminSettings:
 class BrokerSettings:
     """The section `broker:`. Without a file of its NKey, a client shows nothing to the server at `url`."""
 
-    type: BrokerType = "local"
+    type: BrokerType = field(default="local", validator=one_of(*get_args(BrokerType)))
     url: str = field(default="nats://127.0.0.1:4222", repr=False)
     nkey_file: Path | None = None
 
@@ -138,7 +138,7 @@ class ProviderSettings:
     name: str
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = field(default=None, repr=False)
-    api_flavor: ApiFlavor = "openai_compat"
+    api_flavor: ApiFlavor = field(default="openai_compat", validator=one_of(*get_args(ApiFlavor)))
     requests_per_second: float = field(default=2.0, validator=gt(0))
     retry: RetrySettings = RetrySettings()
 

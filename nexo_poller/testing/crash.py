@@ -20,7 +20,7 @@ import trio.testing
 from attrs import frozen
 
 from nexo_poller.config.job_config import structure_config
-from nexo_poller.poller import Poller
+from nexo_poller.poller import Poller, checked_poller
 from nexo_poller.testing.doomed import JOB
 from nexo_poller.testing.evidence import Evidence, look_at
 from nexo_poller.testing.far_http import Said, World
@@ -85,7 +85,7 @@ async def assert_crash_safe(  # noqa: PLR0913 - each with its default
             "assert_crash_safe runs real processes, which virtual time does not wait for: call it from a test without "
             "poller_harness and autojump_clock, and give it its own `http=Routes()`"
         )
-    structure_config(config, poller)
+    structure_config(config, checked_poller(poller))
     told: dict[str, Any] = {
         "poller": packed(poller),
         "config": config,

@@ -61,8 +61,8 @@ class Harness:
 
         `config` is the mapping that `pollers.yaml` would have.
 
-        Raises `ConfigError` with every problem of `config`; what a handler of `http` raised, `NoRoute` too. What the tick
-        itself raises is in the result.
+        Raises `ConfigError` with every problem of `config`; `TypeError` for what is no poller; what a handler of `http`
+        raised, `NoRoute` too. What the tick itself raises is in the result.
         """
         return await self._tick(Job.bound(poller, config or {}, agent, self._surroundings(self.clock)), cursor)
 
@@ -98,6 +98,8 @@ class Harness:
 
         Raises as `tick`; `RuntimeError` in real time, which a test with `poller_http_server` is in.
         """
+        if not isinstance(for_, timedelta):
+            raise TypeError(f"for_ must be timedelta, not {type(for_).__name__}; write timedelta(days=7)")
         if not self.clock.virtual:
             raise RuntimeError(
                 f"{for_} would take as long in real time, which a test with a real server is in (O5): "

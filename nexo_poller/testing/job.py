@@ -9,7 +9,7 @@ from attrs import frozen
 
 from nexo_poller.config.job_config import structure_config
 from nexo_poller.config.model import JobSpec
-from nexo_poller.poller import Poller
+from nexo_poller.poller import Poller, checked_poller
 from nexo_poller.schedule import Every
 from nexo_poller.testing.surroundings import Surroundings
 
@@ -31,8 +31,11 @@ class Job:
 
     @classmethod
     def bound(cls, poller: Poller[Any], config: Mapping[str, Any], agent: str, surroundings: Surroundings) -> "Job":
-        """The job, as a runner would bind it. Raises `ConfigError` with every problem of `config`."""
-        typed = structure_config(config, poller)
+        """The job, as a runner would bind it.
+
+        Raises `ConfigError` with every problem of `config`, `TypeError` for what is no poller.
+        """
+        typed = structure_config(config, checked_poller(poller))
         return cls(
             poller=poller,
             spec=JobSpec(id=poller.kind, kind=poller.kind, agent=agent, schedule=Every(INTERVAL), config=config),

@@ -7,6 +7,7 @@ from attrs import define, field
 
 from nexo_poller.errors import PermanentError
 from nexo_poller.poller import LlmInvokeRequest, LlmInvokeResponse
+from nexo_poller.words import counted
 
 MODEL_ID = "fake-model"
 
@@ -36,7 +37,7 @@ class FakeLlm:
         self.requests.append(request)
         if not self._script:
             raise PermanentError(
-                f"the model was asked {len(self.requests)} times, and the test has {len(self.requests) - 1} replies "
+                f"the model was asked {counted(len(self.requests), 'time')}, and the test has {len(self.requests) - 1} replies "
                 '(add one with `harness.llm.reply("…")`)'
             )
         answer = self._script.popleft()

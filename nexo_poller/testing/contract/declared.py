@@ -17,6 +17,9 @@ REACHED_OBJECT: Final = "<class "
 def check(trial: Trial, bad: Sequence[Mapping[str, Any]]) -> bool:
     """Kind, description and configs; whether the poller takes the good one, without which nothing more can be tried."""
     poller = trial.poller
+    if isinstance(poller, type):
+        trial.wrong("It is a class.", f"Give an instance of it: {poller.__name__}().")
+        return False
     kind = getattr(poller, "kind", None)
     if not isinstance(kind, str) or not KIND.fullmatch(kind):
         trial.wrong(
