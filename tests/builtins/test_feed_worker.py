@@ -187,7 +187,7 @@ from nexo_poller.builtins.feeds.feed import Document
 from nexo_poller.builtins.feeds.workers import FeedWorkers
 
 async def parse(content):
-    async with aclosing(FeedWorkers(timedelta(seconds=30))) as workers:
+    async with aclosing(FeedWorkers(timedelta(seconds=10))) as workers:
         print((await workers.parse(Document(content=content, url="https://example.org/"))).title, flush=True)
         await trio.sleep_forever() if "--stay" in sys.argv else None
 """

@@ -71,7 +71,7 @@ async def one_life(daemon: Child) -> None:
 async def test_killed_in_every_window_it_leaves_each_message_in_the_stream_once(
     tmp_path: Path, full: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills = 100 if full else 25
+    kills = 100 if full else 12
     chance, db, hits = Random(SEED), tmp_path / "poller.db", Counter[str]()
     windows = [list(POINTS)[n % len(POINTS)] for n in range(kills)]
     async with nats_server(tmp_path) as server:

@@ -115,7 +115,7 @@ def check_agreement(evidence: Evidence, google: Google, received: set[str]) -> N
 async def test_killed_in_every_window_it_tells_every_mail_once_and_reads_it_in_the_end(
     tmp_path: Path, full: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kills, least = (100, 10) if full else (25, 3)
+    kills, least = (100, 10) if full else (12, 1)
     chance, db, hits = Random(SEED), tmp_path / "poller.db", Counter[str]()
     windows = [list(POINTS)[n % len(POINTS)] for n in range(kills)]
     chance.shuffle(windows)
