@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pytest
+import trio
 from attrs import frozen
 from command import NEXO_POLLER, environment, nexo_poller, running
 from google_fake import Account, GoogleFake, google_fake, mail
@@ -17,7 +18,7 @@ from job_files import api_job, write_config
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.types import TextContent
-from operating import SERVE, SOCKET, command, operated
+from operating import SERVE, SOCKET, operated
 
 from nexo_poller.builtins.gmail.tools import gmail_tools
 from nexo_poller.google.accounts import GoogleAccounts
@@ -46,11 +47,14 @@ class Mails:
 
 
 async def by_command(folder: Path, agent: str, tool: str, arguments: Mapping[str, Any]) -> Any:
-    asked = ("call", tool, json.dumps(arguments), "--agent", agent)
-    try:
-        return json.loads((await command(*asked, cwd=folder)).stdout)
-    except AssertionError:
-        raise Refused((await command(*asked, cwd=folder, status=1)).stderr) from None
+    asked = [*NEXO_POLLER, "call", tool, json.dumps(arguments), "--agent", agent]
+    done = await trio.run_process(
+        asked, cwd=folder, env=environment(), capture_stdout=True, capture_stderr=True, check=False
+    )
+    if done.returncode == 1:
+        raise Refused(done.stderr.decode())
+    assert done.returncode == 0
+    return json.loads(done.stdout)
 
 
 async def by_mcp(folder: Path, agent: str, tool: str, arguments: Mapping[str, Any]) -> Any:
