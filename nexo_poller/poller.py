@@ -22,7 +22,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 @frozen
 class Deliver:
-    """Where a job's messages go: `channel` as the agent's credentials name it, `to` as that channel names people."""
+    """Where a job's messages go: `channel` as the agent's credentials name it, `to` as that channel names people.
+
+    It is what `deliver:` in a job's config becomes, `to` being the file's word for the `recipient` of a message.
+    """
 
     channel: str
     to: str
@@ -30,7 +33,7 @@ class Deliver:
 
 @frozen(kw_only=True)
 class OutboundDelivery:
-    """One message for a person on a channel.
+    """One message for a person on a channel, such as `OutboundDelivery(channel=to.channel, recipient=to.to, payload=…)`.
 
     `payload` is any JSON value; one that is no object is sent as `{"text": payload}`. `not_before` (aware) holds this
     message, and what follows it on the same topic of the same job, back until then. `dead_because` says why this message
@@ -126,8 +129,10 @@ class PollerHost(Protocol):
 
 @define(kw_only=True, eq=False)
 class PollContext(Generic[C]):
-    """What one tick knows. `now` is the claim's moment, `interval_hint` the schedule's gap between two slots.
+    """What one tick knows. `now` (aware, UTC) is the claim's moment, `interval_hint` the schedule's gap between two slots.
 
+    `config` is of the poller's `config_type`, and shared by all ticks of the job. `cursor` is the `next_cursor` of an earlier
+    tick; None before the first. `host` is the way out, `http` the client for requests.
     `is_dry_run`: nothing of this tick will be kept, so that a poller that changes something outside should not.
     """
 

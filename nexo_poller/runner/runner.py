@@ -79,7 +79,10 @@ class PollerRunner:
     Every part has a default: `store` a `SqliteStore` on the configuration's `state_db`, `broker` the configuration's,
     which is a `LocalBroker` unless it says otherwise, `clock` the system's, `metrics` none, `http` pools of its own, `credentials` the configuration's.
     `llm_providers` are there beside the configuration's, and go before those of the same name. `config` None means that
-    the subsystem is off: `serve` returns at once.
+    the subsystem is off: `serve` returns at once. Raises `TypeError` for a part that lacks a method.
+
+    What asks about jobs and messages, or changes them, needs the runner to be open, by `serve` or by `opened`; it raises
+    `RuntimeError` otherwise, and `StoreError` when the store does not answer.
     """
 
     def __init__(  # noqa: PLR0913 - the parts, each with its default
@@ -266,7 +269,10 @@ class PollerRunner:
         return await self._in_background(self._job(job_id).run_by_hand)
 
     async def dry_run(self, job_id: str) -> DryRun:
-        """Run one tick of the job and tell what it would have done; nothing is claimed, saved or sent."""
+        """Run one tick of the job and tell what it would have done; nothing is claimed, saved or sent.
+
+        A failed tick is in the answer's `error`, not raised. Raises `JobUnknown`, `JobRefused` for a rejected job.
+        """
         job, row = self._job(job_id), (await self.store.jobs()).get(job_id)
         return await job.dry_run(row.state if row else JobState(created_at=self._given.clock.now(), due=None))
 
@@ -329,7 +335,10 @@ class PollerRunner:
         return await (self.pause(job_id) if paused else self.resume(job_id))
 
     async def reset_cursor(self, job_id: str) -> None:
-        """Clear cursor and errors, unpause, and fence out a running tick: the job starts over."""
+        """Clear cursor and errors, unpause, and fence out a running tick: the job starts over.
+
+        Raises `JobUnknown`, `JobRefused` for a rejected job.
+        """
         job = self._job(job_id)
         await self.store.reset(job.ticker.timetable)
         self._changed(job, "reset")
@@ -378,11 +387,11 @@ class PollerRunner:
         self._changed(job, "cursor")
 
     async def outbox(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[Pending]:
-        """Messages on their way, in the order of commit, beyond the number `after`; all, or those of one job."""
+        """At most `limit` messages on their way, in the order of commit, beyond the `seq` `after`; all, or of one job."""
         return await self.store.waiting(limit, after, job_id)
 
     async def dead_letters(self, limit: int = 100, after: int = 0, job_id: str | None = None) -> list[DeadLetter]:
-        """Messages that were refused too often, oldest first, beyond the number `after`; all, or those of one job."""
+        """At most `limit` messages refused too often, oldest first, beyond the `seq` `after`; all, or of one job."""
         return await self.store.dead_letters(limit, after, job_id)
 
     async def replay_dead_letter(self, seq: int) -> None:
@@ -399,7 +408,7 @@ class PollerRunner:
         return await self.store.discard_all()
 
     async def recent_ticks(self, job_ids: Sequence[str], limit: int = 50) -> Mapping[str, list[TickRecord]]:
-        """The latest ticks of each of these jobs, newest first."""
+        """The latest ticks, `limit` at most, of each of these jobs, newest first."""
         return await self.store.recent_ticks(job_ids, limit)
 
     async def history(self, job_id: str, limit: int = 20) -> list[TickRecord]:

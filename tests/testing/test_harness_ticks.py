@@ -22,7 +22,18 @@ from nexo_poller import (
     TickAck,
     TransientError,
 )
-from nexo_poller.testing import Harness, HttpServer, NoRoute, answer, in_turn, late, rate_limited
+from nexo_poller.testing import (
+    Harness,
+    HttpServer,
+    NoRoute,
+    answer,
+    assert_poller_contract,
+    in_turn,
+    late,
+    rate_limited,
+)
+
+SLIPS: Any = ("tomorrow", datetime(2026, 1, 1))  # noqa: DTZ001 - moments that are none
 
 
 @frozen
@@ -201,3 +212,48 @@ async def test_beside_a_real_server_ticks_go_over_the_network_in_real_time(
         await poller_harness.tick(Orders(), config={**CONFIG, "url": poller_http_server.url("/nothing")})
     with pytest.raises(RuntimeError, match="leave poller_http_server out"):
         await poller_harness.run(Orders(), config=CONFIG, schedule=Every(timedelta(hours=1)), for_=timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (None, "tick() must return a TickAck, not NoneType"),
+        (TickAck(next_cursor="1"), "next_cursor must be bytes or None, not str"),  # type: ignore[arg-type]
+        (TickAck(next_interval_hint=5), "next_interval_hint must be a timedelta, not int"),  # type: ignore[arg-type]
+        (TickAck(deliver=[{"channel": "telegram"}]), "deliver must be a list or tuple of OutboundDelivery"),  # type: ignore[list-item]
+        *(
+            (
+                TickAck(deliver=[OutboundDelivery(channel="telegram", recipient="42", payload="", not_before=moment)]),
+                "not_before must be an aware datetime (give it a tzinfo, such as datetime.UTC)",
+            )
+            for moment in SLIPS
+        ),
+    ],
+)
+async def test_what_a_tick_must_not_return_is_said_in_a_permanent_error(
+    returned: Any, said: str, poller_harness: Harness
+) -> None:
+    async def act(_: PollContext[NoConfig]) -> Any:
+        return returned
+
+    result = await poller_harness.tick(Script(act))
+    assert isinstance(result.error, PermanentError)
+    assert str(result.error) == said
+
+
+async def test_a_level_that_no_log_has_is_named_with_those_there_are(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await ctx.host.log("warn", "careful")  # type: ignore[arg-type]
+        return TickAck()
+
+    result = await poller_harness.tick(Script(act))
+    assert "there is no level 'warn' to log at (there are debug, info, warning, error)" in str(result.error)
+
+
+async def test_a_class_instead_of_a_poller_and_a_number_instead_of_a_time_are_refused(poller_harness: Harness) -> None:
+    with pytest.raises(TypeError, match=r"^Orders is a class; give an instance of it: Orders\(\)$"):
+        await poller_harness.tick(Orders, config=CONFIG)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match=r"It is a class\.\n *Give an instance of it: Orders\(\)\."):
+        await assert_poller_contract(Orders, good=CONFIG, harness=poller_harness)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^for_ must be timedelta, not int; write timedelta\(days=7\)$"):
+        await poller_harness.run(Orders(), config=CONFIG, schedule=Every(timedelta(hours=1)), for_=7)  # type: ignore[arg-type]

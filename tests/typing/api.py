@@ -93,6 +93,8 @@ def search_now(runner: PollerRunner, arguments: Mapping[str, Any]) -> Mapping[st
     return {}
 
 
+OutboundDelivery(channel="telegram", to="42", payload="")  # type: ignore[call-arg]  # that is Deliver's word
+TickAck(deliver=OutboundDelivery(channel="telegram", recipient="42", payload=""))  # type: ignore[arg-type]  # a sequence
 Tool(name="a", description="", parameters={}, handler=search_now)  # type: ignore[arg-type]  # handlers are async
 
 
@@ -128,7 +130,7 @@ async def embed(registry_metrics: PrometheusMetrics) -> None:
     broker: Broker = LocalBroker()
     metrics: Metrics = registry_metrics
     jobs = (JobSpec(id="inbox", kind="jira", agent="ana", schedule=Every(timedelta(minutes=1))),)
-    config = Config(settings=Settings(max_concurrent_ticks=8), jobs=jobs)
+    config = Config(settings=Settings(max_concurrent_ticks=8, state_db="poller.db"), jobs=jobs)
     runner = PollerRunner(config, store=store, broker=broker, clock=clock, metrics=metrics)
     assert_type(PollerRunner.from_config("./config").register(JiraPoller()), PollerRunner)
     assert_type(load_config(Path("./config")), Config | None)
@@ -148,7 +150,9 @@ async def embed(registry_metrics: PrometheusMetrics) -> None:
         assert_type(await runner.run_once("inbox"), TickReport)
         assert_type(await runner.dry_run("inbox"), DryRun)
         assert_type(runner.registered_kinds(), list[str])
-        await runner.pause("inbox")
+        assert_type(await runner.pause("inbox", reason="moving"), bool)
+        assert_type(await runner.resume("inbox"), bool)
+        await runner.set_paused("inbox", True)
         await runner.reset_cursor("inbox")
         await runner.shutdown(timedelta(seconds=3))
 
