@@ -1,8 +1,12 @@
 """Wall time that follows trio's `MockClock`."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import trio
+import trio.testing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -12,14 +16,54 @@ class VirtualClock:
 
     Make it inside `trio.run`, under `trio.testing.MockClock`. Giving it to a runner or a store makes them do without
     threads, processes and sockets, whose deadlines would all pass at once when the clock jumps.
+
+    Raises `ValueError` for a `start` without a zone.
     """
 
     virtual = True
 
     def __init__(self, start: datetime = START) -> None:
+        if start.utcoffset() is None:
+            raise ValueError(
+                f"{start!r} could be any moment: say in which zone, as in datetime(2026, 1, 1, tzinfo=UTC)"
+            )
         self._start = start.astimezone(UTC)
         self._origin = trio.current_time()
 
     def now(self) -> datetime:
         """The virtual moment, aware, UTC."""
         return self._start + timedelta(seconds=trio.current_time() - self._origin)
+
+
+class HeldByThreads(trio.abc.Instrument):
+    """Lets no clock jump while a thread of `trio.to_thread` works: its tick's deadline would have passed at once.
+
+    Seen are the threads of trio's default limiter.
+    """
+
+    def __init__(self, clock: trio.testing.MockClock) -> None:
+        self._clock = clock
+        self._threshold = clock.autojump_threshold
+        self._limiter = trio.to_thread.current_default_thread_limiter()
+        self._is_held = False
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - the interface's
+        """See `trio.abc.Instrument`."""
+        if self._is_held != bool(self._limiter.borrowed_tokens):
+            self._is_held = not self._is_held
+            self._clock.autojump_threshold = math.inf if self._is_held else self._threshold
+
+
+@contextmanager
+def waiting_for_threads() -> Iterator[None]:
+    """In virtual time, threads that are begun in the block take none of it."""
+    clock = trio.lowlevel.current_clock()
+    if not isinstance(clock, trio.testing.MockClock):
+        yield
+        return
+    held = HeldByThreads(clock)
+    trio.lowlevel.add_instrument(held)
+    try:
+        yield
+    finally:
+        trio.lowlevel.remove_instrument(held)

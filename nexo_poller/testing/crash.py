@@ -80,6 +80,7 @@ async def assert_crash_safe(  # noqa: PLR0913 - each with its default
     other process can be given the poller; `ConfigError` for a wrong `config`; `RuntimeError` in virtual time, which
     processes do not live in.
     """
+    __tracebackhide__ = True
     if isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock):
         raise RuntimeError(  # noqa: TRY004 - the clock is no argument
             "assert_crash_safe runs real processes, which virtual time does not wait for: call it from a test without "

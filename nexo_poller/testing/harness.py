@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import httpx
 import trio
-from attrs import Factory, define, field
+from attrs import Factory, define, evolve, field
 
 from nexo_poller.clock import Clock, SystemClock
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import Poller
 from nexo_poller.schedule import At, Cron, Every
-from nexo_poller.testing.clock import START, VirtualClock
+from nexo_poller.testing.clock import START, VirtualClock, waiting_for_threads
 from nexo_poller.testing.credentials import FakeCredentials
 from nexo_poller.testing.job import INTERVAL, Job
 from nexo_poller.testing.llm import FakeLlm
@@ -66,6 +66,18 @@ class Harness:
         """
         return await self._tick(Job.bound(poller, config or {}, agent, self._surroundings(self.clock)), cursor)
 
+    async def dry_run(
+        self,
+        poller: Poller[Any],
+        *,
+        config: Mapping[str, Any] | None = None,
+        cursor: bytes | None = None,
+        agent: str = AGENT,
+    ) -> TickResult:
+        """The same with `ctx.is_dry_run`, as `nexo-poller test` and `run --dry-run` tick: it should change nothing outside."""
+        job = Job.bound(poller, config or {}, agent, self._surroundings(self.clock))
+        return await self._tick(evolve(job, is_dry_run=True), cursor)
+
     async def ticks(self, n: int) -> list[TickResult]:
         """Run `n` more ticks of the poller of the last one, each on the cursor that the one before it left.
 
@@ -96,10 +108,15 @@ class Harness:
         For the runner it is `start` (aware) when it begins, and the slot at the very end is not in. Jitter is off, unless
         `schedule` has its own, and the backoff's dice fall the same in every run, so that two runs can be compared.
 
-        Raises as `tick`; `RuntimeError` in real time, which a test with `poller_http_server` is in.
+        A tick that is under way at the end has ten seconds to finish, as at the shutdown of a daemon.
+
+        Raises as `tick`; `ValueError` for no time at all, or a `start` without a zone; `RuntimeError` in real time, which
+        a test with `poller_http_server` is in.
         """
         if not isinstance(for_, timedelta):
             raise TypeError(f"for_ must be timedelta, not {type(for_).__name__}; write timedelta(days=7)")
+        if for_ <= timedelta():
+            raise ValueError(f"for_={for_!r} is no time to run: say how long, as in for_=timedelta(days=7)")
         if not self.clock.virtual:
             raise RuntimeError(
                 f"{for_} would take as long in real time, which a test with a real server is in (O5): "
@@ -138,7 +155,8 @@ class Harness:
 @asynccontextmanager
 async def virtual_harness(folder: Path, routes: Routes) -> AsyncIterator[Harness]:
     """A harness in virtual time, whose requests go to `routes` without a network. Open it under trio's `MockClock`."""
-    yield Harness(clock=VirtualClock(), http=routes, folder=folder, transport=httpx.MockTransport(routes))
+    with waiting_for_threads():
+        yield Harness(clock=VirtualClock(), http=routes, folder=folder, transport=httpx.MockTransport(routes))
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ class Job:
     typed: Any
     surroundings: Surroundings
     http: httpx.AsyncClient
+    is_dry_run: bool = False
 
     @classmethod
     def bound(cls, poller: Poller[Any], config: Mapping[str, Any], agent: str, surroundings: Surroundings) -> "Job":

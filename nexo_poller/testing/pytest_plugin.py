@@ -5,6 +5,7 @@ pytest.
 """
 
 import difflib
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nexo_poller.testing.real_server import HttpServer
     from nexo_poller.testing.routes import Routes
 
+OURS = "nexo_poller.testing."
 HARNESS, SERVER = "poller_harness", "poller_http_server"
 TOLD_IN_LINES = ("nexo_poller.testing.result", "nexo_poller.testing.timeline")
 AsyncMain = Callable[[], Awaitable[object]]
@@ -26,8 +28,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Run what uses these fixtures on trio, and in virtual time where no real server is asked for (O5)."""
     names = getattr(item, "fixturenames", ())
     if HARNESS in names or SERVER in names:
+        _refuse_asyncio(item.config)
         run = run_in_real_time if SERVER in names else run_in_virtual_time
         item.add_marker(pytest.mark.trio(run=run), append=False)
+
+
+def _refuse_asyncio(config: pytest.Config) -> None:
+    """pytest-asyncio in this mode takes every async test, also one that has a marker for trio."""
+    try:
+        mode = config.getoption("asyncio_mode", None) or config.getini("asyncio_mode")
+    except ValueError:  # it is not installed
+        return
+    if mode == "auto":
+        raise pytest.UsageError(
+            "asyncio_mode = auto gives every async test to asyncio, and pollers run on trio: set asyncio_mode = strict, and "
+            "mark the tests for asyncio with @pytest.mark.asyncio"
+        )
 
 
 def run_in_virtual_time(main: AsyncMain, *, clock: Any, **options: Any) -> None:
@@ -57,6 +73,11 @@ def _lone(error: BaseException) -> BaseException | None:
     if not isinstance(error, BaseExceptionGroup):
         return error
     return _lone(error.exceptions[0]) if len(error.exceptions) == 1 else None
+
+
+def _is_from_here(error: BaseException) -> bool:
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).startswith(OURS) for frame in frames)
 
 
 @pytest.fixture
@@ -92,8 +113,14 @@ async def poller_http_server(_poller_routes: "Routes") -> AsyncIterator["HttpSer
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the pollers of a failed test did."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the pollers of a failed test did; and what a check of ours raised without the group that trio puts it in."""
+    if call.excinfo is not None and isinstance(call.excinfo.value, BaseExceptionGroup):
+        lone = _lone(call.excinfo.value)
+        if lone is not None and _is_from_here(lone):
+            call.excinfo = pytest.ExceptionInfo.from_exception(lone)
     report = yield
     harness = item.stash.get(OF_THE_TEST, None)
     if report.when == "call" and report.failed and harness is not None and harness.journal:

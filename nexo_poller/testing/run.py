@@ -56,7 +56,7 @@ async def run(job: Job, schedule: Every | Cron | At, *, for_: timedelta, file: P
             await runner.shutdown()
     if problems:
         raise ConfigError(*problems)
-    await trio.sleep((began + for_ - clock.now()).total_seconds())
+    await trio.sleep(max(timedelta(), began + for_ - clock.now()).total_seconds())
     async with store:
         state = (await store.jobs())[spec.id].state
         ticks = await store.history(spec.id, EVERY_TICK)

@@ -33,6 +33,7 @@ async def tick(job: Job, cursor: bytes | None) -> TickResult:
             now=at,
             interval_hint=INTERVAL,
             host=host,
+            is_dry_run=job.is_dry_run,
             open_http=lambda: job.http,
         )
         ended = await run_tick(job.poller, context, SETTINGS.tick_timeout)

@@ -20,12 +20,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+import httpx
 import trio
 
 MOST_CPU_SECONDS: Final = 1.0
 BIG_FILE_BYTES: Final = 2**20
 STARTS_OF_THREADS: Final = ("start_new_thread", "start_joinable_thread")
 INSTALLED: Final = (sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"])
+SEND: Final = httpx.AsyncClient.send.__code__
 BELOW_A_TICK: Final = ("nexo_poller.testing.stepping", "trio._core._run")
 
 WATCHING: ContextVar["Watch | None"] = ContextVar("watching", default=None)
@@ -41,6 +43,7 @@ class Watch(trio.abc.Instrument):
         self._thread = threading.get_ident()
         self._step_began = time.thread_time()
         self._is_measuring = True
+        self.client: httpx.AsyncClient | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -99,8 +102,14 @@ class Watch(trio.abc.Instrument):
             sys.setprofile(before)
             self._is_measuring = True
 
-    def _called(self, _frame: FrameType, event: str, function: Any) -> None:
-        if event != "c_call" or WATCHING.get() is not self:
+    def _called(self, frame: FrameType, event: str, function: Any) -> None:
+        if WATCHING.get() is not self:
+            return
+        if event == "call" and frame.f_code is SEND and frame.f_locals["self"] is not self.client:
+            self.faults[
+                f"It asks with an HTTP client of its own{_place(_own_frames())}, without the limits of `ctx.http`."
+            ] = "Ask with `ctx.http`: it keeps to the limits of hosts and sizes, and out of private networks."
+        if event != "c_call":
             return
         if function is time.sleep:
             self._blocks("time.sleep", "Wait with `trio.sleep`.")
@@ -137,6 +146,8 @@ def _lookup(host: object, *_: object) -> str:
 ASK: Final = "Ask with `ctx.http`, or open connections with `trio.open_tcp_stream`."
 BLOCKING: Final[Mapping[str, tuple[Callable[..., str], str]]] = {
     "subprocess.Popen": (lambda program, *_: f"subprocess.Popen({program!r})", "Run programs with `trio.run_process`."),
+    "os.posix_spawn": (lambda program, *_: f"os.posix_spawn({program!r})", "Run programs with `trio.run_process`."),
+    "os.fork": (lambda: "os.fork()", "Run programs with `trio.run_process`."),
     "os.system": (lambda command: f"os.system({command!r})", "Run programs with `trio.run_process`."),
     "socket.connect": (lambda sock, to: f"socket.connect({to!r})" if sock.gettimeout() != 0 else "", ASK),
     "socket.getaddrinfo": (_lookup, ASK),
@@ -160,6 +171,12 @@ def _own_frames() -> list[FrameType]:
 
 def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def is_own(frame: FrameType) -> bool:
+    """Whether this is a poller's own code: of no library, nor this one."""
+    is_library = _package(frame) in {*sys.stdlib_module_names, "nexo_poller"}
+    return not is_library and not frame.f_code.co_filename.startswith(INSTALLED)
 
 
 def _are_trios(frames: list[FrameType]) -> bool:

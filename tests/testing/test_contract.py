@@ -48,13 +48,25 @@ def orders(harness: Harness) -> Callable[[int], None]:
             wrong.GoesOnWhenCancelled(),
             "It swallows trio.Cancelled: cancelled at step 0 of 2, its tick went on 100 times.",
         ),
+        (
+            wrong.CannotBeCancelled(),
+            "It cannot be cancelled: at step 0 of 2 it waits behind a shield, for ever.",
+        ),
+        (
+            wrong.TidiesUpForAMinute(),
+            "It cannot be cancelled: at step 0 of 3 it waits behind a shield, for 1 min 00 s.",
+        ),
         (wrong.TriesForEver(), "Its tick does not end in 2,000 steps."),
         (wrong.BurnsTheProcessor(), "It blocks the loop: over a second of CPU time between two checkpoints."),
         (wrong.Sleeps(), "It blocks the loop: time.sleep in tick (wrong_pollers.py:"),
+        (wrong.SleepsOnNoNews(), "It blocks the loop: time.sleep in tick (wrong_pollers.py:"),
         (wrong.RunsPrograms(), "It blocks the loop: subprocess.Popen('true') in run (wrong_pollers.py:"),
         (wrong.StartsAThread(), "It starts a thread of its own in tick (wrong_pollers.py:"),
+        (wrong.KeepsThreads(), "It starts a thread of its own in tick (wrong_pollers.py:"),
         (wrong.LeavesATask(), "It leaves the task trio.sleep_forever running"),
         (wrong.SendsItself(), "It sends POST https://gateway.example/send itself, in a dry run, too."),
+        (wrong.PingsOnNoNews(), "It sends POST https://gateway.example/send itself, in a dry run, too."),
+        (wrong.HasItsOwnClient(), "It asks with an HTTP client of its own in listed (wrong_pollers.py:"),
         (wrong.AskedByPost(), "It sends POST https://shop.example/orders itself"),
         (wrong.RemembersOnSelf(), "It keeps state on self between ticks (self.seen is {1, 2, 3}), or elsewhere"),
         (
@@ -64,6 +76,28 @@ def orders(harness: Harness) -> Callable[[int], None]:
         (
             wrong.ForgetsItsCursor(),
             "Its cursor does not round-trip: given its own b'1.5', it sends the same 3 messages once",
+        ),
+        (
+            wrong.ForgetsItsCursorLater(),
+            "Its cursor does not round-trip: given its own b'{}', it sends the same 3 messages once more",
+        ),
+        (
+            wrong.PublishesAgain(),
+            "Its cursor does not round-trip: given its own b'new', it sends the same 3 messages once more",
+        ),
+        (
+            wrong.CannotCheckItsCursor(),
+            "Its cursor does not round-trip: validate_cursor fails with its own b'3': TypeError: 'int' object",
+        ),
+        (wrong.SendsTheTimeOfDay(), "It keeps state on self between ticks, or elsewhere than in its cursor"),
+        (
+            wrong.HasABug(),
+            "Its tick fails with the good config: KeyError: 'ack' (in tick, wrong_pollers.py:",
+        ),
+        (wrong.ForcesItsConfig(), f"It changes ctx.config, from {{'url': '{URL}'}} to {{'url': 'https://elsewhere."),
+        (
+            wrong.GivesUpOnSilence(),
+            "It answers a server that says nothing with a PermanentError, 'no answer', which pauses the job",
         ),
         (wrong.GivesUpOn503(), "It answers a 503 with a PermanentError, 'the shop answered 503', which pauses the job"),
         (wrong.TakesAnything(), "It ignores an unknown config key ('no_such_key')"),

@@ -19,7 +19,7 @@ from nexo_poller import (
     TickAck,
     parse_schedule,
 )
-from nexo_poller.testing import Harness, answer, broken, in_turn
+from nexo_poller.testing import Harness, answer, broken, in_turn, late
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FIVE_MINUTES = Every(timedelta(minutes=5))
@@ -88,6 +88,22 @@ async def test_the_slot_at_the_very_end_is_not_in(poller_harness: Harness) -> No
     poller_harness.http["/orders"] = answer(json=[])
     timeline = await poller_harness.run(Orders(), config=CONFIG, schedule=FIVE_MINUTES, for_=HOUR)
     assert [tick.started_at - START for tick in timeline.ticks] == [n * timedelta(minutes=5) for n in range(12)]
+
+
+async def test_a_tick_that_is_under_way_at_the_end_is_waited_for(poller_harness: Harness) -> None:
+    poller_harness.http["/orders"] = late(timedelta(seconds=9), answer(json=[1]))
+    timeline = await poller_harness.run(Orders(), config=CONFIG, schedule=Every(HOUR), for_=timedelta(seconds=5))
+    assert [tick.status for tick in timeline.ticks] == ["ok"]
+
+
+async def test_a_beginning_without_a_zone_and_no_time_at_all_are_refused(poller_harness: Harness) -> None:
+    with pytest.raises(ValueError, match=r"say in which zone, as in datetime\(2026, 1, 1, tzinfo=UTC\)"):
+        await poller_harness.run(
+            Orders(), config=CONFIG, schedule=FIVE_MINUTES, for_=HOUR, start=START.replace(tzinfo=None)
+        )
+    for nothing in (timedelta(), -HOUR):
+        with pytest.raises(ValueError, match=r"is no time to run: say how long, as in for_=timedelta\(days=7\)"):
+            await poller_harness.run(Orders(), config=CONFIG, schedule=FIVE_MINUTES, for_=nothing)
 
 
 async def test_a_job_that_pauses_itself_ends_paused(poller_harness: Harness) -> None:

@@ -1,6 +1,7 @@
 """`harness.tick` and `harness.ticks`."""
 
 import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -192,6 +193,26 @@ async def test_a_tick_is_cut_short_at_the_time_limit_of_a_runner(poller_harness:
     result = await poller_harness.tick(Script(act))
     assert str(result.error) == "timed out after 300 s"
     assert result.duration == timedelta(seconds=300)
+
+
+async def test_a_thread_of_a_tick_takes_no_virtual_time(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await trio.to_thread.run_sync(threading.Event().wait, 0.01)
+        return TickAck()
+
+    result = await poller_harness.tick(Script(act))
+    assert result.error is None
+    assert result.duration == timedelta()
+    assert await poller_harness.ticks(2)  # and time goes on
+
+
+async def test_a_dry_run_says_so_to_the_tick(poller_harness: Harness) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await trio.lowlevel.checkpoint()
+        return TickAck(next_cursor=b"dry" if ctx.is_dry_run else b"wet")
+
+    assert (await poller_harness.tick(Script(act))).next_cursor == b"wet"
+    assert (await poller_harness.dry_run(Script(act))).next_cursor == b"dry"
 
 
 async def test_ticks_carry_on_only_after_a_tick(poller_harness: Harness) -> None:

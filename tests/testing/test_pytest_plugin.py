@@ -109,6 +109,37 @@ def test_a_test_says_itself_when_it_wants_real_sockets_and_never_gets_both(pytes
     result.stdout.fnmatch_lines("E *RuntimeError: a real server in virtual time would see every deadline pass*")
 
 
+def test_what_a_check_raises_stands_alone_below_the_line_that_called_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        POLLERS
+        + """
+from nexo_poller.testing import Routes, assert_crash_safe
+
+@pytest.mark.trio
+async def test_wrong_config():
+    await assert_crash_safe(Forgetful(), config={"url": 1}, http=Routes())
+
+@pytest.mark.trio
+async def test_of_somebody_else():
+    raise ValueError("mine")
+"""
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=2)
+    ours, theirs = result.stdout.str().partition("= FAILURES =")[2].split("\n____")[1:]
+    assert ">       await assert_crash_safe(Forgetful(), config=" in ours
+    assert "Exception Group" not in ours
+    assert "Exception Group" in theirs
+
+
+def test_asyncio_is_refused_where_it_would_take_the_tests_of_pollers(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('asyncio_mode', 'as of pytest-asyncio')")
+    pytester.makepyfile("async def test_one(poller_harness): pass")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-o", "asyncio_mode=strict").assert_outcomes(passed=1)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
+    result.stderr.fnmatch_lines("ERROR: asyncio_mode = auto gives every async test to asyncio, *")
+
+
 def test_two_errors_at_once_stay_together(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

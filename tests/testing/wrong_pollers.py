@@ -4,12 +4,14 @@ import json
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from right_pollers import Orders, OrdersConfig, message
 
 from nexo_poller import Deliver, OutboundDelivery, PermanentError, PollContext, Poller, TickAck, TransientError
@@ -34,6 +36,22 @@ class GoesOnWhenCancelled(Orders):
                 continue
 
 
+class CannotBeCancelled(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        with trio.CancelScope(shield=True):
+            numbers = await self.listed(ctx)
+        return self.ack(numbers, ctx)
+
+
+class TidiesUpForAMinute(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        try:
+            return await super().tick(ctx)
+        finally:
+            with trio.move_on_after(600, shield=True):
+                await trio.sleep(60)
+
+
 class TriesForEver(Orders):
     async def tick(self, ctx: Ctx) -> TickAck:
         while True:
@@ -55,6 +73,13 @@ class Sleeps(Orders):
         return await super().tick(ctx)
 
 
+class SleepsOnNoNews(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        if ctx.cursor:
+            time.sleep(0.001)  # noqa: ASYNC251 - on purpose
+        return await super().tick(ctx)
+
+
 class RunsPrograms(Orders):
     async def tick(self, ctx: Ctx) -> TickAck:
         async with trio.open_nursery() as nursery:
@@ -71,6 +96,15 @@ class StartsAThread(Orders):
         return await super().tick(ctx)
 
 
+class KeepsThreads(Orders):
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(1)
+
+    async def tick(self, ctx: Ctx) -> TickAck:
+        self.pool.submit(int).result()
+        return await super().tick(ctx)
+
+
 class LeavesATask(Orders):
     async def tick(self, ctx: Ctx) -> TickAck:
         trio.lowlevel.spawn_system_task(trio.sleep_forever)
@@ -83,6 +117,21 @@ class SendsItself(Orders):
         for delivery in ack.deliver:
             await ctx.http.post("https://gateway.example/send", json=delivery.payload)
         return TickAck(next_cursor=ack.next_cursor)
+
+
+class PingsOnNoNews(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        if ctx.cursor:
+            await ctx.http.post("https://gateway.example/send")
+        return await super().tick(ctx)
+
+
+class HasItsOwnClient(Orders):
+    async def listed(self, ctx: Ctx) -> list[int]:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[1, 2, 3]))
+        async with httpx.AsyncClient(transport=transport) as client:
+            await client.get(ctx.config.url)
+        return await super().listed(ctx)
 
 
 @define(eq=False)
@@ -127,6 +176,34 @@ class ForgetsItsCursor(Orders):
         return TickAck(next_cursor=repr(max(numbers) / 2).encode(), deliver=[message(number, ctx) for number in new])
 
 
+class ForgetsItsCursorLater(Orders):
+    """What reads the cursor well writes it badly."""
+
+    def ack(self, numbers: list[int], ctx: Ctx) -> TickAck:
+        last = json.loads(ctx.cursor or b"{}").get("last", 0)
+        new = [number for number in numbers if number > last]
+        left = {"last": max(new)} if new else {}
+        return TickAck(next_cursor=json.dumps(left).encode(), deliver=[message(number, ctx) for number in new])
+
+
+class PublishesAgain(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        for number in await self.listed(ctx):
+            await ctx.host.broker_publish("orders.new", str(number).encode())
+        return TickAck(next_cursor=b"new")
+
+
+class CannotCheckItsCursor(Orders):
+    def validate_cursor(self, cursor: bytes) -> None:
+        json.loads(cursor)["last"]
+
+
+class SendsTheTimeOfDay(Orders):
+    def ack(self, numbers: list[int], ctx: Ctx) -> TickAck:
+        ack = super().ack(numbers, ctx)
+        return evolve(ack, deliver=[evolve(one, payload=time.perf_counter()) for one in ack.deliver])
+
+
 class AskedByPost(Orders):
     """Which is right, if that changes nothing there."""
 
@@ -167,6 +244,26 @@ class GivesUpOn503(Orders):
         if not answered.is_success:
             raise PermanentError(f"the shop answered {answered.status_code}")
         return list(answered.json())
+
+
+class GivesUpOnSilence(Orders):
+    async def listed(self, ctx: Ctx) -> list[int]:
+        try:
+            return await super().listed(ctx)
+        except httpx.TimeoutException as error:
+            raise PermanentError("no answer") from error
+
+
+class HasABug(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        await super().listed(ctx)
+        return json.loads("{}")["ack"]  # type: ignore[no-any-return] # on purpose
+
+
+class ForcesItsConfig(Orders):
+    async def tick(self, ctx: Ctx) -> TickAck:
+        object.__setattr__(ctx.config, "url", "https://elsewhere.example/")
+        return await super().tick(ctx)
 
 
 @define

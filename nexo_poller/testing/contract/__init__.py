@@ -35,17 +35,20 @@ async def assert_poller_contract(  # noqa: PLR0913 - each with its default
 
     Raises `AssertionError` with everything that is wrong, where, and what to do about it.
     """
+    __tracebackhide__ = True
     listen()
     trial, began = Trial(poller=poller, harness=harness, good=good), len(harness.journal)
     trio.lowlevel.add_instrument(trial.watch)
     try:
         if declared.check(trial, bad) and (first := await ticked.check_first(trial)):
-            await cursors.check_repeats(trial, first)
+            is_repeatable = await cursors.check_repeats(trial, first)
             await cursors.check_round_trip(trial, first)
-            await ticked.check_dry_run(trial, queries)
+            await ticked.check_dry_run(trial, first, queries)
             await ticked.check_troubles(trial)
             await declared.check_templates(trial)
             await cancelled.check(trial)
+            if is_repeatable:
+                await cancelled.check_traces(trial, first)
             if news is not None:
                 await cursors.check_growth(trial, news, most_cursor_bytes)
     except Endless:
@@ -53,6 +56,9 @@ async def assert_poller_contract(  # noqa: PLR0913 - each with its default
             f"Its tick does not end in {MOST_STEPS:,} steps.",
             "Let a try that failed end the tick: the runner tries again.",
         )
+    except Exception:
+        if not trial.watch.faults:  # which are why, as when a changed config leads nowhere
+            raise
     finally:
         trio.lowlevel.remove_instrument(trial.watch)
         del harness.journal[began:]  # hundreds of ticks, which tell nothing that the message does not

@@ -8,18 +8,26 @@ from nexo_poller.failures import leaves
 from nexo_poller.poller import TickAck
 from nexo_poller.testing.contract.cursors import said
 from nexo_poller.testing.contract.trial import Ticked, Trial
-from nexo_poller.testing.stepping import MOST_GIVEN, Endless
+from nexo_poller.testing.result import TickResult
+from nexo_poller.testing.stepping import LONGEST_SHIELD, MOST_GIVEN, Endless, Shielded
 
 MOST_STEPS: Final = 50  # to cancel at: beyond them, some are left out
 
 
 async def check(trial: Trial) -> None:
-    """Cancelled at every step, it ends, and leaves nothing behind that the next tick would notice."""
-    undisturbed = await trial.tried()
-    steps = undisturbed.steps.number
+    """Cancelled at every step, it ends."""
+    steps = (await trial.tried()).steps.number
     for step in range(0, steps + 1, steps // MOST_STEPS + 1):
         try:
             fault = _fault(await trial.tried(cancel_at=step))
+        except Shielded as shielded:
+            trial.wrong(
+                f"It cannot be cancelled: at step {step} of {steps} it waits behind a shield, {shielded}.",
+                f"Shield only what must be undone, and no longer than {LONGEST_SHIELD:g} s: "
+                f"`with trio.move_on_after({LONGEST_SHIELD:g}, shield=True)`. A tick that cannot be ended holds up every "
+                "reload and shutdown.",
+            )
+            return
         except Endless:
             fault = f"its tick went on {MOST_GIVEN} times"
         if fault:
@@ -29,7 +37,11 @@ async def check(trial: Trial) -> None:
                 "tick that cannot be ended holds up every reload and shutdown.",
             )
             return
-    if undisturbed.result is not None and said(await trial.tick()) != said(undisturbed.result):
+
+
+async def check_traces(trial: Trial, first: TickResult) -> None:
+    """After all that was cancelled, a tick does as the first one did."""
+    if said(await trial.tick()) != said(first):
         trial.wrong(
             "A tick that was cancelled has left something behind: the tick after it does otherwise than one before it did.",
             "Undo in a `finally` what a tick begins on `self`, or keep it in a local variable.",

@@ -24,7 +24,7 @@ def check(trial: Trial, bad: Sequence[Mapping[str, Any]]) -> bool:
     if not isinstance(kind, str) or not KIND.fullmatch(kind):
         trial.wrong(
             f"Its kind is {kind!r}.",
-            "Set `kind` to what `pollers.yaml` calls it: small letters, digits and underscores.",
+            "Set `kind` to what `pollers.yaml` calls it: two or more of a-z 0-9 _, a letter first.",
         )
         return False
     if not poller.description.strip():

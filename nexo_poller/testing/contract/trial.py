@@ -41,6 +41,7 @@ class WatchedPoller(WrappedPoller):
         """See `Poller`."""
         ctx = self.change(ctx)
         config, before = ctx.config, cattrs.unstructure(ctx.config)
+        self.watch.client = ctx.http
         with self.watch.watching():
             coroutine: Any = self.inner.tick(ctx)
             if not inspect.iscoroutine(coroutine):
@@ -143,5 +144,5 @@ class Trial:
 
     def structured(self, config: Mapping[str, Any]) -> Any:
         """`config` as the poller wants it. Raises `ConfigError`."""
-        with self.watch.watching():
+        with self.watch.watching(), self.watch.profiling():
             return structure_config(config, self.poller)
