@@ -4,17 +4,22 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import pytest
 import wrong_pollers as wrong
 from command import ROOT
+from google_fake import google_fake
 from right_pollers import CONFIG, URL, Orders
 
 from nexo_poller import Poller
+from nexo_poller.builtins.gmail.poller import GmailPoller
+from nexo_poller.builtins.google_calendar.poller import CalendarPoller
 from nexo_poller.builtins.rss import RssPoller
 from nexo_poller.builtins.webhook_poll import WebhookPoller
-from nexo_poller.testing import Harness, answer, assert_poller_contract, etagged
+from nexo_poller.google.accounts import GoogleAccounts
+from nexo_poller.testing import Harness, HttpServer, answer, assert_poller_contract, etagged
 
 DELIVER = CONFIG["deliver"]
 
@@ -177,6 +182,25 @@ async def test_the_kind_webhook_poll_passes(poller_harness: Harness) -> None:
     await assert_poller_contract(
         WebhookPoller(), good=good, bad=[{**good, "url": "orders"}], harness=poller_harness, news=news
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [(CalendarPoller, {}), (GmailPoller, {"query": "is:unread", "message_template": "{subject}"})]
+)
+async def test_the_kinds_of_google_pass_over_real_sockets(
+    kind: Callable[[GoogleAccounts], Poller[Any]],
+    more: dict[str, Any],
+    poller_harness: Harness,
+    poller_http_server: HttpServer,
+    tmp_path: Path,
+) -> None:
+    async with google_fake() as google:
+        ana = google.account("ana@example.com")
+        ana.mailbox.receive(b"From: bob@example.com\r\nSubject: Hello\r\n\r\nHello Ana.")
+        poller_harness.credentials["google"] = google.credentials(ana, tmp_path)
+        await assert_poller_contract(
+            kind(GoogleAccounts(google.endpoints)), good={"deliver": DELIVER, **more}, harness=poller_harness
+        )
 
 
 async def test_the_poller_of_the_examples_passes(poller_harness: Harness) -> None:

@@ -39,9 +39,9 @@ async def check(trial: Trial) -> None:
             return
 
 
-async def check_traces(trial: Trial, first: TickResult) -> None:
-    """After all that was cancelled, a tick does as the first one did."""
-    if said(await trial.tick()) != said(first):
+async def check_traces(trial: Trial, before: TickResult) -> None:
+    """After all that was cancelled, a tick does as one before it did."""
+    if said(await trial.tick()) != said(before):
         trial.wrong(
             "A tick that was cancelled has left something behind: the tick after it does otherwise than one before it did.",
             "Undo in a `finally` what a tick begins on `self`, or keep it in a local variable.",

@@ -58,9 +58,6 @@ async def check_first(trial: Trial) -> TickResult | None:
         )
         return None
     await trial.tick()  # not profiled, but timed
-    if not trial.watch.faults:
-        with trial.watch.profiling():  # a tick without news may go another way
-            await trial.tick(first.next_cursor)
     return None if trial.watch.faults else first
 
 
