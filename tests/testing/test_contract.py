@@ -105,6 +105,10 @@ def orders(harness: Harness) -> Callable[[int], None]:
             "It answers a server that says nothing with a PermanentError, 'no answer', which pauses the job",
         ),
         (wrong.GivesUpOn503(), "It answers a 503 with a PermanentError, 'the shop answered 503', which pauses the job"),
+        (
+            wrong.TakesTroubleForNews(),
+            "It takes a 503 for news: its cursor goes from b'3' to b'0', so that things are lost",
+        ),
         (wrong.TakesAnything(), "It ignores an unknown config key ('no_such_key')"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Poller) else "",

@@ -246,6 +246,15 @@ class GivesUpOn503(Orders):
         return list(answered.json())
 
 
+class TakesTroubleForNews(Orders):
+    async def listed(self, ctx: Ctx) -> list[int]:
+        answered = await ctx.http.get(ctx.config.url)
+        return list(answered.json()) if answered.is_success else []
+
+    def ack(self, numbers: list[int], ctx: Ctx) -> TickAck:
+        return evolve(super().ack(numbers, ctx), next_cursor=str(max(numbers, default=0)).encode())
+
+
 class GivesUpOnSilence(Orders):
     async def listed(self, ctx: Ctx) -> list[int]:
         try:

@@ -44,7 +44,7 @@ async def assert_poller_contract(  # noqa: PLR0913 - each with its default
             is_repeatable = await cursors.check_repeats(trial, first)
             await cursors.check_round_trip(trial, first)
             await ticked.check_dry_run(trial, first, queries)
-            await ticked.check_troubles(trial)
+            await ticked.check_troubles(trial, first)
             await declared.check_templates(trial)
             before = await trial.tick()  # on servers that the ticks above may have changed, as is their right
             await cancelled.check(trial)

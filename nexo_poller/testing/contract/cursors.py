@@ -75,15 +75,15 @@ def _refused(trial: Trial, cursor: bytes) -> str:
     try:
         trial.poller.validate_cursor(cursor)
     except ConfigError as error:
-        return f"validate_cursor refuses its own {_shown(cursor)}: {error}"
+        return f"validate_cursor refuses its own {shown(cursor)}: {error}"
     except Exception as error:  # noqa: BLE001 - a bug of its own
-        return f"validate_cursor fails with its own {_shown(cursor)}: {type(error).__name__}: {error}"
+        return f"validate_cursor fails with its own {shown(cursor)}: {type(error).__name__}: {error}"
     return ""
 
 
 def _misread(first: TickResult, following: TickResult) -> str:
     """What the tick after the `first` made of its cursor, if that is wrong."""
-    given = f"given its own {_shown(following.cursor)}, it"
+    given = f"given its own {shown(following.cursor)}, it"
     if following.error is not None:
         cause = following.error.__cause__ or following.error
         return f"{given} fails with {type(cause).__name__}: {cause}"
@@ -98,7 +98,7 @@ def _sent(result: TickResult) -> tuple[Any, ...]:
 
 
 def _told(result: TickResult) -> str:
-    return f"{counted(len(_sent(result)), 'message')} and the cursor {_shown(result.next_cursor)}"
+    return f"{counted(len(_sent(result)), 'message')} and the cursor {shown(result.next_cursor)}"
 
 
 def _first_difference(first: TickResult, again: TickResult) -> str:
@@ -107,5 +107,6 @@ def _first_difference(first: TickResult, again: TickResult) -> str:
     return next((f"; the message {one} became {other}" for one, other in pairs if one != other), "")
 
 
-def _shown(cursor: bytes | None) -> str:
+def shown(cursor: bytes | None) -> str:
+    """A cursor as messages show it, which may be long."""
     return repr(cursor if cursor is None else cursor[:LONGEST_SHOWN])

@@ -13,6 +13,7 @@ from nexo_poller.errors import PermanentError
 from nexo_poller.http.pools import HttpPools
 from nexo_poller.poller import PollContext
 from nexo_poller.testing.answers import answer, broken, rate_limited
+from nexo_poller.testing.contract.cursors import shown
 from nexo_poller.testing.contract.trial import Trial
 from nexo_poller.testing.result import TickResult
 from nexo_poller.testing.routes import Handler, Routes
@@ -83,8 +84,8 @@ async def check_dry_run(trial: Trial, first: TickResult, queries: Sequence[str])
             return
 
 
-async def check_troubles(trial: Trial) -> None:
-    """What passes by itself must not pause the job."""
+async def check_troubles(trial: Trial, first: TickResult) -> None:
+    """What passes by itself must neither pause the job nor be taken for an answer."""
     for trouble, handler in TROUBLES.items():
         transport = httpx.MockTransport(Routes(otherwise=handler))
         async with HttpPools.open(clock=trial.harness.clock, transport=transport) as pools:
@@ -92,11 +93,18 @@ async def check_troubles(trial: Trial) -> None:
             def in_trouble(ctx: PollContext[Any], pools: HttpPools = pools) -> PollContext[Any]:
                 return evolve(ctx, open_http=lambda: pools.client_for(ctx.config))
 
-            result = await trial.tick(change=in_trouble)
+            result = await trial.tick(first.next_cursor, change=in_trouble)
         if isinstance(result.error, PermanentError):
             trial.wrong(
                 f"It answers {trouble} with a {type(result.error).__name__}, '{result.error}', which pauses the job until an "
                 "operator comes.",
                 "Raise `TransientError` for what passes by itself: the runner waits longer and longer between tries.",
+            )
+            return
+        if result.error is None and result.next_cursor not in {None, first.next_cursor}:
+            trial.wrong(
+                f"It takes {trouble} for news: its cursor goes from {shown(first.next_cursor)} to {shown(result.next_cursor)}, so "
+                "that things are lost or come again.",
+                "Raise `TransientError` where the answer is not what was asked for; then the cursor stays.",
             )
             return
