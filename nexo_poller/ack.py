@@ -18,7 +18,7 @@ async def acked(poller: Poller[Any], context: PollContext[Any]) -> TickAck:
     """
     ticking: Any = poller.tick(context)
     if not isawaitable(ticking):
-        raise PermanentError("tick() is no coroutine: write `async def tick(self, ctx)`")
+        raise PermanentError("tick() is no coroutine: write `async def tick(self, ctx)`, which returns a TickAck")
     return _checked(await ticking)
 
 

@@ -44,7 +44,7 @@ def one_of(*words: str) -> Validator:
 
     def check(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
         if value not in words:
-            raise ValueError(f"{attribute.name} must be one of {', '.join(map(repr, words))}, not {value!r}")
+            raise ValueError(f"{attribute.name} must be one of {', '.join(map(repr, words))}")
 
     return check
 

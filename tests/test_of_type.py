@@ -14,6 +14,7 @@ from nexo_poller import (
     ConfigError,
     Cron,
     Every,
+    GoogleAccount,
     JobSpec,
     ProviderSettings,
     RetrySettings,
@@ -25,11 +26,16 @@ from nexo_poller import (
 from nexo_poller.admin import Rules
 
 MINUTE = Every(timedelta(minutes=1))
+SEVERAL = 'hosts must be several names, not one text; write ["ops.example"]'
 A_TIME = "must be timedelta, not int; write timedelta(seconds="
 
 
 def job(**changes: Any) -> JobSpec:
     return JobSpec(**{"id": "inbox", "kind": "rss", "agent": "ana", "schedule": MINUTE, **changes})
+
+
+def account(**paths: Any) -> GoogleAccount:
+    return GoogleAccount(id="ana@example.com", agent_id="ana", **paths)
 
 
 def tool(**changes: Any) -> Tool:
@@ -55,18 +61,25 @@ def tool(**changes: Any) -> Tool:
             {"schedule": {"every_secs": 60}},
             "schedule must be Every or Cron or At, not dict; write Every(timedelta(seconds=60))",
         ),
+        (RetrySettings, {"multiplier": "2"}, "multiplier must be int or float, not str"),
+        (
+            ProviderSettings,
+            {"name": "x", "requests_per_second": "2"},
+            "requests_per_second must be int or float, not str",
+        ),
         (job, {"failure_to": "telegram"}, "failure_to must be Deliver, not str"),
         (job, {"stale_after": 3600}, f"stale_after {A_TIME}60)"),
-        (job, {"misfire": "runn"}, "misfire must be one of 'run', 'skip', not 'runn'"),
-        (BrokerSettings, {"type": "natz"}, "type must be one of 'local', 'nats', not 'natz'"),
+        (job, {"misfire": "runn"}, "misfire must be one of 'run', 'skip'"),
+        (BrokerSettings, {"type": "natz"}, "type must be one of 'local', 'nats'"),
         (ProviderSettings, {"name": "x", "api_flavor": "openai"}, "api_flavor must be one of 'openai_compat', "),
         (
             AdminSettings,
             {"bind": "127.0.0.1:9091"},
             'bind must be TcpBind or UnixBind, not str; write TcpBind("127.0.0.1", 9091)',
         ),
-        (AdminSettings, {"hosts": "ops.example"}, 'hosts must be tuple, not str; write ("ops.example",)'),
-        (Rules, {"hosts": "ops.example"}, "hosts must be several names, not one text; write {'ops.example'}"),
+        (AdminSettings, {"hosts": "ops.example"}, SEVERAL),
+        (AdminSettings, {"hosts": (5,)}, "hosts must be str, not int"),
+        (Rules, {"hosts": "ops.example"}, SEVERAL),
         (Config, {"settings": {"enabled": True}}, "settings must be Settings, not dict"),
         (Config, {"jobs": ("inbox",)}, "jobs must be JobSpec, not str"),
         (TickMetrics, {"items_seen": "3"}, "items_seen must be int, not str"),
@@ -79,6 +92,12 @@ def test_a_slip_is_named_with_what_to_write_instead(
     with pytest.raises((TypeError, ValueError)) as caught:
         make(**fields)
     assert str(caught.value).startswith(said)
+
+
+def test_a_key_in_the_place_of_a_word_is_not_shown() -> None:
+    misplaced: Any = "sk-hunter2"
+    with pytest.raises(ValueError, match=r"^api_flavor must be one of 'openai_compat', 'anthropic_messages'$"):
+        ProviderSettings(name="x", api_flavor=misplaced)
 
 
 @pytest.mark.parametrize("make", [AdminSettings, Rules])
@@ -108,5 +127,9 @@ def test_jobs_made_in_code_have_ids_as_those_of_a_file_have_them() -> None:
 
 def test_what_can_only_mean_one_thing_is_taken() -> None:
     assert Settings(state_db="jobs.db") == Settings(state_db=Path("jobs.db"))
+    paths = {"client_id_path": "id", "client_secret_path": "secret", "token_path": "token"}
+    assert account(**paths) == account(**{name: Path(path) for name, path in paths.items()})
+    for several in (["ops.example"], {"ops.example"}, ("ops.example",)):
+        assert AdminSettings(hosts=several).hosts == ("ops.example",)
     assert Rules(hosts=["Ops.Example"]).hosts == frozenset({"ops.example"})
     assert Every(timedelta(hours=1), anchor=datetime(2026, 1, 1, tzinfo=UTC)).interval == timedelta(hours=1)

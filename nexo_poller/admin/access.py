@@ -27,7 +27,7 @@ from attrs.validators import optional
 
 from nexo_poller.config.binds import LOOPBACK_NAME, TcpBind, is_loopback
 from nexo_poller.config.model import AdminSettings
-from nexo_poller.config.names import check_token
+from nexo_poller.config.names import check_token, several_hosts
 from nexo_poller.errors import AdminRefused
 from nexo_poller.of_type import of_type
 from nexo_poller.store.rows import from_ms, to_ms
@@ -43,9 +43,7 @@ _SESSION: Final = re.compile(r"(?P<until_ms>[0-9]{1,15})\.(?P<mac>[0-9a-f]{64})"
 
 
 def _names(hosts: Iterable[str]) -> frozenset[str]:
-    if isinstance(hosts, str):  # every part of which would be a name
-        raise TypeError("hosts must be several names, not one text; write {'ops.example'}")
-    return frozenset(map(str.lower, hosts))
+    return frozenset(map(str.lower, several_hosts(hosts)))
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """`nexo-poller new KIND`: a small package with a kind of one's own, to begin with."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.util import find_spec
@@ -30,6 +31,8 @@ def read_kind(_: click.Context, __: click.Parameter, kind: str) -> str:
         raise click.BadParameter(f"'{kind}' is no name for a kind: use 1 to 64 of a-z 0-9 _ and begin with a letter")
     if kind in RESERVED_IDS:
         raise click.BadParameter(f"'{kind}' cannot be the id of a job: choose another name")
+    if kind.partition("_")[0] == "test":
+        raise click.BadParameter(f"pytest would take the module '{kind}_poller' for tests: choose another name")
     if kind in {poller.kind for poller in (*builtin_pollers(), *discover_pollers().pollers)}:
         raise click.BadParameter(f"the kind '{kind}' is known already: choose another name, or remove its distribution")
     return kind
@@ -52,9 +55,10 @@ def command(kind: str, folder: Path) -> None:
         )
     if find_spec(f"{kind}_poller") is not None:
         raise click.ClickException(f"there is a module '{kind}_poller' already, which this one would hide")
-    for name, text in texts.items():
-        file = folder / name
+    files = {folder / name: text for name, text in texts.items()}
+    for file in files:  # before anything is written, since something may be in the way
         file.parent.mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
         file.write_text(text)
         click.echo(f"wrote {file}")
     click.echo(what_next(kind, folder))
@@ -74,8 +78,9 @@ def package(kind: str) -> Mapping[str, str]:
 
 def what_next(kind: str, folder: Path) -> str:
     """The commands of the first five minutes, each with what it does."""
+    go = f"cd {shlex.quote(str(folder))}"
     steps = {
-        f"cd {folder}": "",
+        go: "",
         "pytest": "tests the poller",
         "pip install -e .": "lets nexo-poller know the kind",
         "python -m http.server --bind 127.0.0.1 --directory source 8000": "serves what the job polls, as long as it runs",
@@ -83,5 +88,5 @@ def what_next(kind: str, folder: Path) -> str:
         "nexo-poller serve": "runs the job",
     }
     if folder == Path():
-        del steps[f"cd {folder}"]
+        del steps[go]
     return "\n".join(["\nNext:", *(f"  {step}" + (f"  # {does}" if does else "") for step, does in steps.items())])

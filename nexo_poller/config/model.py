@@ -10,7 +10,7 @@ from attrs import Factory, field, frozen
 from attrs.validators import deep_iterable, ge, gt, le, optional
 
 from nexo_poller.config.binds import Bind, TcpBind, UnixBind
-from nexo_poller.config.names import check_job_id, check_token
+from nexo_poller.config.names import check_job_id, check_token, several_hosts
 from nexo_poller.config.plugins import PluginManifest
 from nexo_poller.config.problems import Key, Where, nowhere
 from nexo_poller.errors import ConfigError, Problem
@@ -27,6 +27,7 @@ TIME = of_type(timedelta, write="timedelta(seconds=60)")
 NOT_NEGATIVE = [TIME, ge(NO_TIME)]
 POSITIVE = [TIME, gt(NO_TIME)]
 AT_LEAST_ONE = [of_type(int), ge(1)]
+NUMBER = of_type(int, float)
 DEFAULT_BIND = TcpBind("127.0.0.1", 9091)
 
 
@@ -37,7 +38,7 @@ class Settings:
     enabled: bool = True
     state_db: Path = field(default=Path("./data/poller.db"), converter=Path)
     default_jitter: timedelta = field(default=timedelta(milliseconds=5000), validator=NOT_NEGATIVE)
-    lease_ttl_factor: float = field(default=2.0, validator=[of_type(int, float), gt(0), le(1000)])
+    lease_ttl_factor: float = field(default=2.0, validator=[NUMBER, gt(0), le(1000)])
     failure_alert_cooldown: timedelta = field(default=timedelta(seconds=3600), validator=NOT_NEGATIVE)
     breaker_threshold: int = field(default=5, validator=AT_LEAST_ONE)
     max_concurrent_ticks: int = field(default=64, validator=AT_LEAST_ONE)
@@ -90,7 +91,7 @@ class AdminSettings:
 
     bind: Bind = field(default=DEFAULT_BIND, validator=of_type(TcpBind, UnixBind, write='TcpBind("127.0.0.1", 9091)'))
     token: str | None = field(default=None, repr=False, validator=optional([of_type(str), check_token]))
-    hosts: tuple[str, ...] = field(default=(), validator=of_type(tuple, write='("ops.example",)'))
+    hosts: tuple[str, ...] = field(default=(), converter=several_hosts, validator=deep_iterable(of_type(str)))
 
 
 @frozen(kw_only=True)
@@ -112,9 +113,9 @@ class GoogleAccount:
 
     id: str = field(repr=False)
     agent_id: str
-    client_id_path: Path
-    client_secret_path: Path
-    token_path: Path
+    client_id_path: Path = field(converter=Path)
+    client_secret_path: Path = field(converter=Path)
+    token_path: Path = field(converter=Path)
     scopes: tuple[str, ...] = ()
 
 
@@ -128,7 +129,7 @@ class RetrySettings:
     max_attempts: int = field(default=5, validator=AT_LEAST_ONE)
     initial_backoff: timedelta = field(default=timedelta(seconds=1), validator=NOT_NEGATIVE)
     max_backoff: timedelta = field(default=timedelta(seconds=60), validator=NOT_NEGATIVE)
-    multiplier: float = field(default=2.0, validator=ge(1))
+    multiplier: float = field(default=2.0, validator=[NUMBER, ge(1)])
 
 
 @frozen(kw_only=True)
@@ -139,7 +140,7 @@ class ProviderSettings:
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = field(default=None, repr=False)
     api_flavor: ApiFlavor = field(default="openai_compat", validator=one_of(*get_args(ApiFlavor)))
-    requests_per_second: float = field(default=2.0, validator=gt(0))
+    requests_per_second: float = field(default=2.0, validator=[NUMBER, gt(0)])
     retry: RetrySettings = RetrySettings()
 
 

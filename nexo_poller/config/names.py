@@ -1,11 +1,11 @@
-"""What jobs, channels, accounts and hosts may be called, as validators for attrs.
+"""What jobs, channels, accounts and hosts may be called, for attrs.
 
 Channels and accounts become parts of topics, `plugin.outbound.<channel>.<account>`, and so hold nothing that means
 something in a topic or a pattern.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from nexo_poller.config.problems import KeyItself, rebased
@@ -58,6 +58,13 @@ def check_host_names(_: Any, __: Any, names: Sequence[str]) -> None:
         for index, name in enumerate(names)
         if not HOST_NAME.fullmatch(name)
     )
+
+
+def several_hosts(names: Iterable[str]) -> tuple[str, ...]:
+    """What was given, which need not be a tuple. Raises `TypeError` for one text, every letter of which would be a name."""
+    if isinstance(names, str):
+        raise TypeError('hosts must be several names, not one text; write ["ops.example"]')
+    return tuple(names)
 
 
 def check_token(_: Any, __: Any, token: str) -> None:

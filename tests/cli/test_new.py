@@ -1,5 +1,6 @@
 """`nexo-poller new KIND`. That its package works in an environment of its own, tests/docs/test_tutorial.py shows."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,9 +29,11 @@ def test_its_tests_pass_at_once_also_from_the_folder_above_and_with_warnings_as_
 
 
 def test_the_next_steps_begin_in_the_folder_of_the_package(tmp_path: Path) -> None:
-    elsewhere = nexo_poller("new", "tides", "made", cwd=tmp_path).stdout.partition("Next:\n")[2]
+    elsewhere = nexo_poller("new", "tides", "it's made", cwd=tmp_path).stdout.partition("Next:\n")[2]
     here = nexo_poller("new", "tides", cwd=tmp_path).stdout.partition("Next:\n")[2]
-    assert elsewhere.splitlines() == ["  cd made", *here.splitlines()]
+    go, *then = elsewhere.splitlines()
+    assert shlex.split(go) == ["cd", "it's made"]
+    assert then == here.splitlines()
     assert "  nexo-poller test tides  # " in here
 
 
@@ -52,6 +55,12 @@ def test_nothing_is_overwritten_and_all_that_is_in_the_way_is_named(tmp_path: Pa
     assert tmp_path.joinpath("pyproject.toml").read_text() == "mine"
 
 
+def test_a_file_where_a_folder_belongs_leaves_nothing_written(tmp_path: Path) -> None:
+    tmp_path.joinpath("config").write_text("mine")
+    assert "config" in nexo_poller("new", "tides", cwd=tmp_path, status=1).stderr
+    assert [*tmp_path.rglob("*")] == [tmp_path / "config"]
+
+
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
@@ -60,6 +69,7 @@ def test_nothing_is_overwritten_and_all_that_is_in_the_way_is_named(tmp_path: Pa
         ("2day", "begin with a letter"),
         ("../tides", "use 1 to 64"),
         ("reload", "cannot be the id of a job"),
+        ("test_mail", "pytest would take the module 'test_mail_poller' for tests"),
     ],
 )
 def test_a_name_that_would_not_do_is_refused(tmp_path: Path, kind: str, why: str) -> None:
