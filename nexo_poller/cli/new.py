@@ -15,7 +15,7 @@ from nexo_poller.builtins import builtin_pollers
 from nexo_poller.config.names import RESERVED_IDS
 from nexo_poller.kinds import discover_pollers
 
-KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+KIND: Final = re.compile(r"[a-z][a-z0-9_]{1,63}")
 TEMPLATES: Final = {
     "pyproject.toml": "pyproject.toml.txt",
     "$module.py": "poller.py.txt",
@@ -28,7 +28,7 @@ TEMPLATES: Final = {
 def read_kind(_: click.Context, __: click.Parameter, kind: str) -> str:
     """The kind. Raises `click.BadParameter` for one that its files, its class and its job cannot be called by."""
     if not KIND.fullmatch(kind):
-        raise click.BadParameter(f"'{kind}' is no name for a kind: use 1 to 64 of a-z 0-9 _ and begin with a letter")
+        raise click.BadParameter(f"'{kind}' is no name for a kind: use 2 to 64 of a-z 0-9 _ and begin with a letter")
     if kind in RESERVED_IDS:
         raise click.BadParameter(f"'{kind}' cannot be the id of a job: choose another name")
     if kind.partition("_")[0] == "test":

@@ -65,9 +65,10 @@ def test_a_file_where_a_folder_belongs_leaves_nothing_written(tmp_path: Path) ->
     ("kind", "why"),
     [
         ("rss", "the kind 'rss' is known already"),
-        ("Tides", "use 1 to 64 of a-z 0-9 _ and begin with a letter"),
+        ("Tides", "use 2 to 64 of a-z 0-9 _ and begin with a letter"),
         ("2day", "begin with a letter"),
-        ("../tides", "use 1 to 64"),
+        ("../tides", "use 2 to 64"),
+        ("t", "use 2 to 64"),
         ("reload", "cannot be the id of a job"),
         ("test_mail", "pytest would take the module 'test_mail_poller' for tests"),
     ],
