@@ -28,9 +28,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Run what uses these fixtures on trio, and in virtual time where no real server is asked for (O5)."""
     names = getattr(item, "fixturenames", ())
     if HARNESS in names or SERVER in names:
+        _want_trio(item.config)
         _refuse_asyncio(item.config)
         run = run_in_real_time if SERVER in names else run_in_virtual_time
         item.add_marker(pytest.mark.trio(run=run), append=False)
+
+
+def _want_trio(config: pytest.Config) -> None:
+    try:
+        config.getini("trio_mode")
+    except ValueError:
+        raise pytest.UsageError(
+            'tests of pollers run on pytest-trio, which is not here: pip install "nexo-poller[test]"'
+        ) from None
 
 
 def _refuse_asyncio(config: pytest.Config) -> None:

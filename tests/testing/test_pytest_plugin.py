@@ -167,3 +167,9 @@ def test_loading_the_plugin_loads_nothing_that_only_tests_of_pollers_need() -> N
     )
     loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
     assert loaded == "[]\n"
+
+
+def test_where_pytest_trio_is_missing_it_is_said_what_to_install(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("async def test_it(poller_harness): pass")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:trio")
+    result.stderr.fnmatch_lines('ERROR: tests of pollers run on pytest-trio, *: pip install "nexo-poller[[]test[]]"')
