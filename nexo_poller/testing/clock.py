@@ -1,14 +1,15 @@
 """Wall time that follows trio's `MockClock`."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import trio
 import trio.testing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+LONGEST_HOLD: Final = 10.0  # real seconds in which nothing else happens, after which the thread is not waited for
 
 
 class VirtualClock:
@@ -38,20 +39,27 @@ class VirtualClock:
 class HeldByThreads(trio.abc.Instrument):
     """Lets no clock jump while a thread of `trio.to_thread` works: its tick's deadline would have passed at once.
 
-    Seen are the threads of trio's default limiter.
+    For ten seconds at most, so that a thread that never ends, or itself waits for the clock, meets its tick's deadline
+    instead of holding up the test. Seen are the threads of trio's default limiter.
     """
 
     def __init__(self, clock: trio.testing.MockClock) -> None:
         self._clock = clock
-        self._threshold = clock.autojump_threshold
         self._limiter = trio.to_thread.current_default_thread_limiter()
-        self._is_held = False
+        self._before: float | None = None
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - the interface's
         """See `trio.abc.Instrument`."""
-        if self._is_held != bool(self._limiter.borrowed_tokens):
-            self._is_held = not self._is_held
-            self._clock.autojump_threshold = math.inf if self._is_held else self._threshold
+        if not self._limiter.borrowed_tokens:
+            self.let_go()
+        elif self._clock.autojump_threshold < LONGEST_HOLD:  # or else somebody else holds it
+            self._before = self._clock.autojump_threshold
+            self._clock.autojump_threshold = LONGEST_HOLD
+
+    def let_go(self) -> None:
+        """Let the clock jump as it did before."""
+        if self._before is not None:
+            self._clock.autojump_threshold, self._before = self._before, None
 
 
 @contextmanager
@@ -67,3 +75,4 @@ def waiting_for_threads() -> Iterator[None]:
         yield
     finally:
         trio.lowlevel.remove_instrument(held)
+        held.let_go()  # a thread that was abandoned still works

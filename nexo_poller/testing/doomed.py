@@ -75,7 +75,10 @@ class CountedStore(TrappedStore):
 
 
 class DoomedPoller(WrappedPoller):
-    """Ticks at one and the same moment in every life, so that lives can be compared, and may end with the tick."""
+    """Ticks at one and the same moment in every life, so that lives can be compared, and may end with the tick.
+
+    What it asks to be put off, a tick or a message, is not: a life is over in less than a minute.
+    """
 
     def __init__(self, inner: Poller[Any], trap: Trap, say: Say) -> None:
         super().__init__(inner)
@@ -86,6 +89,7 @@ class DoomedPoller(WrappedPoller):
         """See `Poller`."""
         try:
             ack = await self.inner.tick(evolve(ctx, now=START))
+            ack = evolve(ack, next_interval_hint=None, deliver=[evolve(one, not_before=None) for one in ack.deliver])
         except Exception as error:
             self.say({"failed": f"{type(error).__name__}: {error}"})
             raise

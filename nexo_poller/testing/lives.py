@@ -73,7 +73,8 @@ class Lives:
                 self._unread += more
         line, _, self._unread = self._unread.partition(b"\n")
         if not line:
-            what = f"said nothing for {LIFE_SECS} s" if scope.cancelled_caught else "ended"
+            slow = f"said nothing for {LIFE_SECS} s (ticks wait in real time here: let its pauses be an argument, and short)"
+            what = slow if scope.cancelled_caught else "ended"
             raise LifeFailed(f"its process {what}:\n{self.errors.read_text()}")
         report: Mapping[str, Any] = json.loads(line)
         return report

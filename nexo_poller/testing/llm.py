@@ -1,6 +1,7 @@
 """A language model that says what a test wants it to say."""
 
 from collections import deque
+from typing import Self
 
 import trio
 from attrs import define, field
@@ -30,6 +31,12 @@ class FakeLlm:
     def fail(self, error: Exception) -> None:
         """Raise `error` at the next request that has no answer yet: a `TransientError`, say."""
         self._script.append(error)
+
+    def again(self) -> Self:
+        """Another one, which has not been asked yet, with the answers that this one still has."""
+        other = type(self)()
+        other._script = self._script.copy()  # noqa: SLF001 - of the same class
+        return other
 
     async def invoke(self, request: LlmInvokeRequest) -> LlmInvokeResponse:
         """See `LlmProvider`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import right_pollers as right
 import wrong_pollers as wrong
 from command import ROOT
 from google_fake import google_fake
@@ -107,7 +108,7 @@ def orders(harness: Harness) -> Callable[[int], None]:
         (wrong.GivesUpOn503(), "It answers a 503 with a PermanentError, 'the shop answered 503', which pauses the job"),
         (
             wrong.TakesTroubleForNews(),
-            "It takes a 503 for news: its cursor goes from b'3' to b'0', so that things are lost",
+            "It takes a 503 for news: its cursor goes from b'3' to b'0', and it sends what it does not send without",
         ),
         (wrong.TakesAnything(), "It ignores an unknown config key ('no_such_key')"),
     ],
@@ -157,6 +158,31 @@ async def test_a_right_poller_passes_and_leaves_no_trace_in_the_journal(poller_h
         Orders(), good=CONFIG, bad=[{}, {**CONFIG, "url": 1}], harness=poller_harness, news=orders(poller_harness)
     )
     assert poller_harness.journal == []
+
+
+@pytest.mark.parametrize(
+    "poller",
+    [
+        right.Monitor(),
+        right.TellsOfTheThirdFailure(),
+        right.TakesTurns(),
+        right.Reminds(),
+        right.Reports(),
+        right.Summarises(),
+    ],
+    ids=lambda poller: type(poller).__name__,
+)
+async def test_a_cursor_that_moves_without_harm_is_right(poller: Poller[Any], poller_harness: Harness) -> None:
+    poller_harness.http[URL] = etagged(answer(json=[1, 2, 3]))
+    poller_harness.http["/other"] = answer(json=[2, 3, 4])
+    poller_harness.llm.reply("three orders")
+    await assert_poller_contract(poller, good=CONFIG, harness=poller_harness)
+
+
+async def test_a_template_may_be_an_address_where_nobody_else_answers(poller_harness: Harness) -> None:
+    poller_harness.http[URL] = answer(json=[1, 2, 3])
+    good = {**CONFIG, "url": "https://shop.example/{what}"}
+    await assert_poller_contract(right.FillsInItsUrl(), good=good, harness=poller_harness)
 
 
 async def test_an_address_that_only_answers_may_be_asked_by_post(poller_harness: Harness) -> None:

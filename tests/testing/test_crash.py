@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from right_pollers import CONFIG, Orders
+from right_pollers import CONFIG, Orders, PutsOff
 from wrong_pollers import RemembersInAFile, RemembersOnSelf
 
 from nexo_poller import ConfigError
@@ -19,6 +19,10 @@ def shop(*numbers: int) -> Routes:
 
 async def test_a_poller_that_keeps_everything_in_its_cursor_is_safe() -> None:
     await assert_crash_safe(Orders(), config=CONFIG, http=shop(6, 7, 8), cursor=b"6", ticks=1)
+
+
+async def test_what_a_poller_puts_off_is_not_waited_for() -> None:
+    await assert_crash_safe(PutsOff(), config=CONFIG, http=shop(1))
 
 
 async def test_what_is_kept_on_self_is_forgotten_by_the_next_process() -> None:

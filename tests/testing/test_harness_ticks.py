@@ -4,10 +4,12 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from attrs import define, frozen
 from orders import CONFIG, Orders
 
@@ -33,6 +35,7 @@ from nexo_poller.testing import (
     late,
     rate_limited,
 )
+from nexo_poller.testing.clock import LONGEST_HOLD, waiting_for_threads
 
 SLIPS: Any = ("tomorrow", datetime(2026, 1, 1))  # noqa: DTZ001 - moments that are none
 
@@ -204,6 +207,38 @@ async def test_a_thread_of_a_tick_takes_no_virtual_time(poller_harness: Harness)
     assert result.error is None
     assert result.duration == timedelta()
     assert await poller_harness.ticks(2)  # and time goes on
+
+
+async def test_a_thread_that_never_ends_meets_the_time_limit_of_its_tick(
+    poller_harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(ctx: PollContext[NoConfig]) -> TickAck:
+        await trio.to_thread.run_sync(end.wait, 10, abandon_on_cancel=True)
+        raise AssertionError
+
+    monkeypatch.setattr("nexo_poller.testing.clock.LONGEST_HOLD", 0.01)
+    end = threading.Event()
+    assert str((await poller_harness.tick(Script(act))).error) == "timed out after 300 s"
+    end.set()
+
+
+async def test_a_clock_that_was_held_for_threads_jumps_again_as_its_test_has_set_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    first, second = threading.Event(), threading.Event()
+    async with trio.open_nursery() as beyond:
+        with waiting_for_threads(), waiting_for_threads():
+            autojump_clock.autojump_threshold = 0.001
+            async with trio.open_nursery() as within:
+                within.start_soon(partial(trio.to_thread.run_sync, first.wait, 10))
+                await trio.testing.wait_all_tasks_blocked()
+                assert autojump_clock.autojump_threshold == LONGEST_HOLD
+                first.set()
+            assert autojump_clock.autojump_threshold == 0.001
+            beyond.start_soon(partial(trio.to_thread.run_sync, second.wait, 10))
+            await trio.testing.wait_all_tasks_blocked()
+        assert autojump_clock.autojump_threshold == 0.001
+        second.set()
 
 
 async def test_a_dry_run_says_so_to_the_tick(poller_harness: Harness) -> None:

@@ -28,7 +28,7 @@ async def assert_poller_contract(  # noqa: PLR0913 - each with its default
     """Fail unless `poller` is one that a runner can trust.
 
     `good` is a config with which it ticks well, in the `harness`: give that the routes and accounts that it needs. The
-    servers must answer alike every time. `bad` are configs that it must refuse. `news(n)`, called before the n-th tick of a
+    servers must answer alike every time; the replies of `harness.llm` are for one tick, and given to each. `bad` are configs that it must refuse. `news(n)`, called before the n-th tick of a
     long row of them, gives the servers something new to tell, much of it for a quick test: without, nothing shows that a
     cursor stays small, under `most_cursor_bytes`. `queries` are the URLs that it may ask by POST although nothing changes
     there, as GraphQL's.
@@ -62,6 +62,7 @@ async def assert_poller_contract(  # noqa: PLR0913 - each with its default
             raise
     finally:
         trio.lowlevel.remove_instrument(trial.watch)
+        harness.llm = trial.llm
         del harness.journal[began:]  # hundreds of ticks, which tell nothing that the message does not
     for what, remedy in trial.watch.faults.items():
         trial.wrong(what, remedy)

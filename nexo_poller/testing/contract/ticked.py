@@ -1,19 +1,19 @@
 """What a tick does, and what it makes of servers that fail."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from attrs import evolve
 
 from nexo_poller.errors import PermanentError
 from nexo_poller.http.pools import HttpPools
-from nexo_poller.poller import PollContext
 from nexo_poller.testing.answers import answer, broken, rate_limited
-from nexo_poller.testing.contract.cursors import shown
+from nexo_poller.testing.contract.cursors import sent, shown
 from nexo_poller.testing.contract.trial import Trial
 from nexo_poller.testing.result import TickResult
 from nexo_poller.testing.routes import Handler, Routes
@@ -21,6 +21,7 @@ from nexo_poller.testing.watching import is_own
 
 SAFE: Final = ("GET", "HEAD", "OPTIONS")  # RFC 9110, 9.2.1
 RETRY_AFTER: Final = timedelta(minutes=1)
+TICKS_AFTER: Final = 10
 
 
 def unreachable(request: httpx.Request) -> httpx.Response:
@@ -34,6 +35,7 @@ def silent(request: httpx.Request) -> httpx.Response:
 
 
 TROUBLES: Final[dict[str, Handler]] = {
+    "a server that cannot be reached": unreachable,
     "a 503": answer(503),
     "a 500": answer(500),
     "a 429": rate_limited(RETRY_AFTER),
@@ -41,7 +43,6 @@ TROUBLES: Final[dict[str, Handler]] = {
     "a 502": answer(502),
     "a 504": answer(504),
     "a connection that broke": broken(),
-    "a server that cannot be reached": unreachable,
     "a server that says nothing": silent,
 }
 
@@ -55,7 +56,8 @@ async def check_first(trial: Trial) -> TickResult | None:
         kind = "" if cause is first.error else f"{type(cause).__name__}: "
         trial.wrong(
             f"Its tick fails with the good config: {kind}{cause}{_place(cause)}",
-            "If it lacks something, give the harness the routes, accounts and replies that it needs; or else mend `tick`.",
+            "If it lacks something, give the harness the routes, accounts and replies that it needs. If it waits for something "
+            "real, such as a program, test it beside `poller_http_server`, in real time. Or else mend `tick`.",
         )
         return None
     await trial.tick()  # not profiled, but timed
@@ -86,14 +88,9 @@ async def check_dry_run(trial: Trial, first: TickResult, queries: Sequence[str])
 
 async def check_troubles(trial: Trial, first: TickResult) -> None:
     """What passes by itself must neither pause the job nor be taken for an answer."""
+    watches = False
     for trouble, handler in TROUBLES.items():
-        transport = httpx.MockTransport(Routes(otherwise=handler))
-        async with HttpPools.open(clock=trial.harness.clock, transport=transport) as pools:
-
-            def in_trouble(ctx: PollContext[Any], pools: HttpPools = pools) -> PollContext[Any]:
-                return evolve(ctx, open_http=lambda: pools.client_for(ctx.config))
-
-            result = await trial.tick(first.next_cursor, change=in_trouble)
+        result = await _in_trouble(trial, first.next_cursor, handler)
         if isinstance(result.error, PermanentError):
             trial.wrong(
                 f"It answers {trouble} with a {type(result.error).__name__}, '{result.error}', which pauses the job until an "
@@ -101,10 +98,41 @@ async def check_troubles(trial: Trial, first: TickResult) -> None:
                 "Raise `TransientError` for what passes by itself: the runner waits longer and longer between tries.",
             )
             return
-        if result.error is None and result.next_cursor not in {None, first.next_cursor}:
+        watches = watches or (handler is unreachable and bool(sent(result)))
+        if not watches and (harm := await _harm(trial, first, result)):
             trial.wrong(
-                f"It takes {trouble} for news: its cursor goes from {shown(first.next_cursor)} to {shown(result.next_cursor)}, so "
-                "that things are lost or come again.",
-                "Raise `TransientError` where the answer is not what was asked for; then the cursor stays.",
+                f"It takes {trouble} for news: its cursor goes from {shown(first.next_cursor)} to {shown(result.next_cursor)}, "
+                f"and {harm}.",
+                "Raise `TransientError` where the answer is not what was asked for; then the cursor stays. (What watches whether "
+                "servers answer is right to tell; then it must tell of one that cannot be reached, too.)",
             )
             return
+
+
+async def _in_trouble(trial: Trial, cursor: bytes | None, handler: Handler) -> TickResult:
+    """A tick to which all servers answer as `handler` does."""
+    async with HttpPools.open(
+        clock=trial.harness.clock, transport=httpx.MockTransport(Routes(otherwise=handler))
+    ) as pools:
+        return await trial.tick(cursor, change=lambda ctx: evolve(ctx, open_http=lambda: pools.client_for(ctx.config)))
+
+
+async def _harm(trial: Trial, first: TickResult, result: TickResult) -> str:
+    """What is sent otherwise, in the end, because the trouble of `result` moved the cursor that `first` left, if anything is.
+
+    A cursor may move without harm: it counts ticks or failures, or whose turn it is.
+    """
+    if result.next_cursor == first.next_cursor:
+        return ""
+    without, with_it = [await trial.tick(first.next_cursor)], [result]
+    for ticks in (without, with_it):
+        while len(ticks) <= TICKS_AFTER:
+            ticks.append(await trial.tick(ticks[-1].next_cursor))
+            if ticks[-1].error is not None:
+                return f"the tick after it fails with {ticks[-1].error}"
+    usual, found = (Counter(repr(one) for tick in ticks for one in sent(tick)) for ticks in (without, with_it))
+    for one in found - usual:
+        return f"it sends what it does not send without the trouble: {one}"
+    for one in usual - found:
+        return f"it never sends what it sends without the trouble: {one}"
+    return ""

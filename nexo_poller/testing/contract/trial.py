@@ -13,6 +13,7 @@ from nexo_poller.config.job_config import structure_config
 from nexo_poller.errors import PermanentError, Problem
 from nexo_poller.poller import PollContext, Poller, TickAck
 from nexo_poller.testing.harness import Harness
+from nexo_poller.testing.llm import FakeLlm
 from nexo_poller.testing.result import TickResult
 from nexo_poller.testing.stepping import Steps
 from nexo_poller.testing.watching import Watch
@@ -105,6 +106,7 @@ class Trial:
     problems: list[Problem] = Factory(list)
     memory: Mapping[str, str] = field(init=False)
     now: datetime = field(init=False)
+    llm: FakeLlm = field(init=False)
 
     @memory.default
     def _of_the_new_poller(self) -> Mapping[str, str]:
@@ -113,6 +115,10 @@ class Trial:
     @now.default
     def _the_same_for_all(self) -> datetime:
         return self.harness.clock.now()
+
+    @llm.default
+    def _of_the_test(self) -> FakeLlm:
+        return self.harness.llm
 
     def wrong(self, what: str, remedy: str) -> None:
         """Note something that is wrong."""
@@ -134,6 +140,7 @@ class Trial:
         cancel_at: int | None = None,
     ) -> Ticked:
         """One tick, on another `config` than the good one, with a changed context, or cancelled at a step."""
+        self.harness.llm = self.llm.again()  # as servers do, it answers every tick alike
         with trio.CancelScope() as scope:
             steps = Steps(scope, cancel_at)
             poller = WatchedPoller(self.poller, self.watch, steps, lambda ctx: change(evolve(ctx, now=self.now)))
