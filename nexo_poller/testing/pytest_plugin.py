@@ -29,7 +29,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names = getattr(item, "fixturenames", ())
     if HARNESS in names or SERVER in names:
         _want_trio(item.config)
-        _refuse_asyncio(item.config)
+        _refuse_auto_modes(item.config)
         run = run_in_real_time if SERVER in names else run_in_virtual_time
         item.add_marker(pytest.mark.trio(run=run), append=False)
 
@@ -43,17 +43,18 @@ def _want_trio(config: pytest.Config) -> None:
         ) from None
 
 
-def _refuse_asyncio(config: pytest.Config) -> None:
-    """pytest-asyncio in this mode takes every async test, also one that has a marker for trio."""
-    try:
-        mode = config.getoption("asyncio_mode", None) or config.getini("asyncio_mode")
-    except ValueError:  # it is not installed
-        return
-    if mode == "auto":
-        raise pytest.UsageError(
-            "asyncio_mode = auto gives every async test to asyncio, and pollers run on trio: set asyncio_mode = strict, and "
-            "mark the tests for asyncio with @pytest.mark.asyncio"
-        )
+def _refuse_auto_modes(config: pytest.Config) -> None:
+    """pytest-asyncio and anyio in this mode take every async test, also one that has a marker for trio."""
+    for other in ("asyncio", "anyio"):
+        try:
+            mode = config.getoption(f"{other}_mode", None) or config.getini(f"{other}_mode")
+        except ValueError:  # it is not installed
+            continue
+        if mode == "auto":
+            raise pytest.UsageError(
+                f"{other}_mode = auto takes every async test, and pollers run on trio: set {other}_mode = strict, and mark "
+                f"the tests of that kind with @pytest.mark.{other}"
+            )
 
 
 def run_in_virtual_time(main: AsyncMain, *, clock: Any, **options: Any) -> None:

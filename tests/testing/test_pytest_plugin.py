@@ -136,8 +136,9 @@ def test_asyncio_is_refused_where_it_would_take_the_tests_of_pollers(pytester: p
     pytester.makeconftest("def pytest_addoption(parser): parser.addini('asyncio_mode', 'as of pytest-asyncio')")
     pytester.makepyfile("async def test_one(poller_harness): pass")
     pytester.runpytest_inprocess("-p", "no:cacheprovider", "-o", "asyncio_mode=strict").assert_outcomes(passed=1)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
-    result.stderr.fnmatch_lines("ERROR: asyncio_mode = auto gives every async test to asyncio, *")
+    for other in ("asyncio", "anyio"):
+        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-o", f"{other}_mode=auto")
+        result.stderr.fnmatch_lines(f"ERROR: {other}_mode = auto takes every async test, *")
 
 
 def test_two_errors_at_once_stay_together(pytester: pytest.Pytester) -> None:
