@@ -9,7 +9,9 @@ import importlib
 import json
 import logging
 import os
+import select
 import sys
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -125,10 +127,19 @@ def main() -> None:
         say({"ended": True})
 
 
+def _end_with_the_test() -> None:
+    """End when stdin does: a test that was killed says nothing more."""
+    waiting = select.poll()
+    waiting.register(sys.stdin, 0)  # that it was closed is told unasked
+    waiting.poll()
+    os._exit(1)
+
+
 def _live(poller: Poller[Any], told: Mapping[str, Any], say: Say) -> None:
     """One life, which never returns."""
     try:
         logging.basicConfig(level=logging.ERROR)
+        threading.Thread(target=_end_with_the_test, daemon=True).start()
         trio.run(_serve, poller, told, say)
     finally:
         sys.stderr.flush()

@@ -1,8 +1,13 @@
 """`assert_crash_safe`: real processes, killed at every point, of pollers that are safe and of pollers that are not."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
+from command import environment
 from right_pollers import CONFIG, Orders, PutsOff
 from wrong_pollers import RemembersInAFile, RemembersOnSelf
 
@@ -46,6 +51,30 @@ async def test_a_tick_that_fails_fails_the_check_with_its_reason() -> None:
     routes["/orders"] = answer(500)
     with pytest.raises(AssertionError, match="its tick fails: TransientError: the shop answered 500"):
         await assert_crash_safe(Orders(), config=CONFIG, http=routes)
+
+
+def test_processes_do_not_outlive_a_test_that_is_killed(tmp_path: Path) -> None:
+    tmp_path.joinpath("endless.py").write_text(
+        "import trio\n"
+        "from right_pollers import CONFIG, Orders\n"
+        "from nexo_poller.testing import assert_crash_safe\n"
+        "class Endless(Orders):\n"
+        "    async def tick(self, ctx): await trio.sleep_forever()\n"
+    )
+    script = "import endless, trio; from functools import partial; check = partial(endless.assert_crash_safe, endless.Endless())\n"
+    script += "trio.run(partial(check, config=endless.CONFIG))"
+    path = os.pathsep.join([str(Path(__file__).parent), environment()["PYTHONPATH"]])
+    with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=environment({"PYTHONPATH": path})) as test:
+        below: list[psutil.Process] = []
+        while len(below) < len(("the one that imports", "its fork")):
+            with pytest.raises(subprocess.TimeoutExpired):  # it still runs; asked in a tight loop, it would hardly
+                test.wait(0.1)
+            below = psutil.Process(test.pid).children(recursive=True)
+        test.kill()
+    _, alive = psutil.wait_procs(below, timeout=60)
+    for process in alive:
+        process.kill()
+    assert not alive
 
 
 async def test_a_class_that_no_other_process_can_import_is_refused() -> None:
