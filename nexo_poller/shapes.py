@@ -14,7 +14,6 @@ from nexo_poller.runner.views import JobDetails, JobView
 from nexo_poller.store import DeadLetter, Pending, TickRecord
 from nexo_poller.store.rows import MILLISECOND, to_ms
 
-OURS: Final = "X-Nexo-Poller"  # the header by which the command tells a daemon from other people's servers
 LONGEST_BODY: Final = 16_384  # bytes
 
 

@@ -8,7 +8,7 @@ import trio
 from quart import Response
 
 from nexo_poller.admin.failures import Failure
-from nexo_poller.shapes import OURS
+from nexo_poller.config.binds import OURS
 
 JSON: Final = "application/json"
 PIECE_BYTES: Final = 65_536  # what a slow reader must take before the server's patience with one write ends

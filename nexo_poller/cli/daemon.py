@@ -11,8 +11,8 @@ import httpx
 from attrs import define, field, frozen
 
 from nexo_poller.cli.running import run
+from nexo_poller.config.binds import OURS
 from nexo_poller.logs import escape
-from nexo_poller.shapes import OURS
 
 CONNECT_SECS: Final = 5.0
 ANSWER_SECS: Final = 30.0
@@ -42,11 +42,16 @@ class Daemon:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["Connection"]:
         """A way to ask. Nothing is sent before the first question."""
+        transport = httpx.AsyncHTTPTransport(
+            uds=None if self.socket is None else str(self.socket),
+            verify=self.url.startswith("https:"),  # loading the authorities takes longer than most answers
+            trust_env=False,
+        )
         async with httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.token}"} if self.token else None,
             timeout=httpx.Timeout(ANSWER_SECS, connect=CONNECT_SECS),
-            transport=httpx.AsyncHTTPTransport(uds=None if self.socket is None else str(self.socket), trust_env=False),
+            transport=transport,
             trust_env=False,  # a proxy is for the outside
         ) as client:
             yield Connection(self, client)

@@ -1,4 +1,4 @@
-"""Where the admin server listens: a host and port, or a Unix socket."""
+"""Where the admin server listens: a host and port, or a Unix socket; and how it is known there."""
 
 import ipaddress
 import re
@@ -9,6 +9,7 @@ from attrs import frozen
 
 from nexo_poller.errors import ConfigError, Problem
 
+OURS: Final = "X-Nexo-Poller"  # the header by which the command tells a daemon from other people's servers
 LOOPBACK_NAME: Final = "localhost"
 UNIX: Final = "unix:"
 LONGEST_SOCKET_PATH: Final = 107  # what the kernel takes

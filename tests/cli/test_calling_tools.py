@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -32,9 +32,12 @@ class Refused(Exception):
 
 
 class Caller(Protocol):
-    """One way to call a tool. Raises `Refused`."""
+    """Calls a tool for one agent. Raises `Refused`."""
 
-    async def __call__(self, folder: Path, agent: str, tool: str, arguments: Mapping[str, Any]) -> Any: ...
+    async def __call__(self, tool: str, arguments: Mapping[str, Any]) -> Any: ...
+
+
+Way = Callable[[Path, str], AbstractAsyncContextManager[Caller]]
 
 
 @frozen(kw_only=True)
@@ -46,29 +49,38 @@ class Mails:
     ids: Mapping[str, str]
 
 
-async def by_command(folder: Path, agent: str, tool: str, arguments: Mapping[str, Any]) -> Any:
-    asked = [*NEXO_POLLER, "call", tool, json.dumps(arguments), "--agent", agent]
-    done = await trio.run_process(
-        asked, cwd=folder, env=environment(), capture_stdout=True, capture_stderr=True, check=False
-    )
-    if done.returncode == 1:
-        raise Refused(done.stderr.decode())
-    assert done.returncode == 0
-    return json.loads(done.stdout)
+@asynccontextmanager
+async def by_command(folder: Path, agent: str) -> AsyncIterator[Caller]:
+    async def call(tool: str, arguments: Mapping[str, Any]) -> Any:
+        asked = [*NEXO_POLLER, "call", tool, json.dumps(arguments), "--agent", agent]
+        done = await trio.run_process(
+            asked, cwd=folder, env=environment(), capture_stdout=True, capture_stderr=True, check=False
+        )
+        if done.returncode == 1:
+            raise Refused(done.stderr.decode())
+        assert done.returncode == 0
+        return json.loads(done.stdout)
+
+    yield call
 
 
-async def by_mcp(folder: Path, agent: str, tool: str, arguments: Mapping[str, Any]) -> Any:
+@asynccontextmanager
+async def by_mcp(folder: Path, agent: str) -> AsyncIterator[Caller]:
     program, *rest = NEXO_POLLER
     server = StdioServerParameters(
         command=program, args=[*rest, "mcp", "--agent", agent], env=environment(), cwd=folder
     )
     async with Client(stdio_client(server)) as client:
-        result = await client.call_tool(tool, dict(arguments))
-    if result.is_error:
-        (content,) = result.content
-        assert isinstance(content, TextContent)
-        raise Refused(content.text)
-    return result.structured_content
+
+        async def call(tool: str, arguments: Mapping[str, Any]) -> Any:
+            result = await client.call_tool(tool, dict(arguments))
+            if result.is_error:
+                (content,) = result.content
+                assert isinstance(content, TextContent)
+                raise Refused(content.text)
+            return result.structured_content
+
+        yield call
 
 
 def job(agent: str) -> dict[str, Any]:
@@ -106,19 +118,19 @@ async def served(folder: Path) -> AsyncIterator[Mails]:
             yield Mails(google=google, accounts=accounts, ids=ids)
 
 
-@pytest.mark.parametrize("call", [by_command, by_mcp])
-async def test_an_agent_reaches_its_own_mail_with_every_tool(tmp_path: Path, call: Caller) -> None:
-    async with served(tmp_path) as there:
+@pytest.mark.parametrize("way", [by_command, by_mcp])
+async def test_an_agent_reaches_its_own_mail_with_every_tool(tmp_path: Path, way: Way) -> None:
+    async with served(tmp_path) as there, way(tmp_path, "ana") as ana:
         mail_id, box = there.ids["ana"], there.accounts["ana"].mailbox
         answered = {
-            "gmail_count_unread": await call(tmp_path, "ana", "gmail_count_unread", {"id": "anas-mail"}),
-            "gmail_search": await call(tmp_path, "ana", "gmail_search", {"query": "in:inbox"}),
-            "gmail_message_get": await call(tmp_path, "ana", "gmail_message_get", {"id": mail_id}),
-            "gmail_labels_list": await call(tmp_path, "ana", "gmail_labels_list", {}),
-            "gmail_mark_read": await call(tmp_path, "ana", "gmail_mark_read", {"id": mail_id}),
+            "gmail_count_unread": await ana("gmail_count_unread", {"id": "anas-mail"}),
+            "gmail_search": await ana("gmail_search", {"query": "in:inbox"}),
+            "gmail_message_get": await ana("gmail_message_get", {"id": mail_id}),
+            "gmail_labels_list": await ana("gmail_labels_list", {}),
+            "gmail_mark_read": await ana("gmail_mark_read", {"id": mail_id}),
         }
         assert not box.is_unread(mail_id)
-        answered["gmail_mark_unread"] = await call(tmp_path, "ana", "gmail_mark_unread", {"id": mail_id})
+        answered["gmail_mark_unread"] = await ana("gmail_mark_unread", {"id": mail_id})
         assert box.is_unread(mail_id)
         assert answered.keys() == {tool.name for tool in gmail_tools(GoogleAccounts())}
         assert answered["gmail_count_unread"] == {"matching": 1, "would_dispatch": 1}
@@ -129,22 +141,22 @@ async def test_an_agent_reaches_its_own_mail_with_every_tool(tmp_path: Path, cal
         assert {one.email for one in there.google.calls if one.method != "token"} == {there.accounts["ana"].email}
 
 
-@pytest.mark.parametrize("call", [by_command, by_mcp])
-async def test_an_agent_reaches_nobody_elses_mail_with_any_tool(tmp_path: Path, call: Caller) -> None:
-    async with served(tmp_path) as there:
+@pytest.mark.parametrize("way", [by_command, by_mcp])
+async def test_an_agent_reaches_nobody_elses_mail_with_any_tool(tmp_path: Path, way: Way) -> None:
+    async with served(tmp_path) as there, way(tmp_path, "bob") as bob, way(tmp_path, "eve") as eve:
         mail_id = there.ids["ana"]
         for tool in ("gmail_message_get", "gmail_mark_read", "gmail_mark_unread"):
             with pytest.raises(Refused, match="answered 404"):
-                await call(tmp_path, "bob", tool, {"id": mail_id})
+                await bob(tool, {"id": mail_id})
         with pytest.raises(Refused, match="anas-mail"):
-            await call(tmp_path, "bob", "gmail_count_unread", {"id": "anas-mail"})
+            await bob("gmail_count_unread", {"id": "anas-mail"})
         with pytest.raises(Refused, match="agent_id"):
-            await call(tmp_path, "bob", "gmail_search", {"query": "in:inbox", "agent_id": "ana"})
+            await bob("gmail_search", {"query": "in:inbox", "agent_id": "ana"})
         with pytest.raises(Refused, match="agent_id"):
-            await call(tmp_path, "bob", "gmail_labels_list", {"agent_id": "ana"})
+            await bob("gmail_labels_list", {"agent_id": "ana"})
         with pytest.raises(Refused, match="has no account for channel 'google'"):
-            await call(tmp_path, "eve", "gmail_labels_list", {})
-        found = await call(tmp_path, "bob", "gmail_search", {"query": "in:inbox"})
+            await eve("gmail_labels_list", {})
+        found = await bob("gmail_search", {"query": "in:inbox"})
         assert [told["subject"] for told in found["mails"]] == ["for bob"]
         assert there.accounts["ana"].mailbox.changes == []
         assert {one.email for one in there.google.calls if one.method != "token"} == {there.accounts["bob"].email}
