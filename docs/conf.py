@@ -3,6 +3,7 @@
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -41,3 +42,10 @@ html_show_copyright = False
 def setup(app: Sphinx) -> None:
     """Let pages have what is made of the code."""
     app.connect("source-read", fill_in)
+    app.connect("autodoc-process-signature", shorten)
+
+
+def shorten(*event: Any) -> tuple[str | None, str | None]:
+    """A signature in which the defaults that attrs makes anew for every instance, its `NOTHING`, are dots."""
+    *_, arguments, returned = event
+    return arguments and arguments.replace("NOTHING", "…"), returned
