@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from attrs import NOTHING, Factory
 from command import ROOT, nexo_poller
+from defaults import default
 
 from nexo_poller.builtins.gmail.config import OWN_FIELDS, GmailConfig
 from nexo_poller.builtins.gmail.tools import gmail_tools
@@ -17,16 +17,6 @@ from nexo_poller.google.accounts import GoogleAccounts
 
 GMAIL: Final = ROOT.joinpath("docs", "howto", "gmail.md").read_text()
 CALENDAR: Final = ROOT.joinpath("docs", "howto", "google_calendar.md").read_text()
-
-
-def default(value: Any) -> str:
-    """As the tables show it."""
-    if value is NOTHING:
-        return ""
-    made = value.factory() if isinstance(value, Factory) else value  # type: ignore[arg-type] # a function to mypy
-    if made is None:
-        return "none"
-    return f"`{'[]' if made == () else str(made).lower() if isinstance(made, bool) else made}`"
 
 
 @pytest.mark.parametrize("page", [GMAIL, CALENDAR], ids=["gmail", "google_calendar"])
