@@ -1,7 +1,7 @@
 """What a poller author sees: `Poller`, the context of a tick, and what a tick returns."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -185,13 +185,12 @@ class Poller(Generic[C]):
         """Held open by a runner from before its first tick until after its last: the place for what ticks share."""
         yield
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def place(self) -> AbstractAsyncContextManager[None]:
         """Held open by a runner around every tick, from before its claim: here ticks may have to wait for each other.
 
         So the wait costs them neither their own time nor a place among the runner's ticks.
         """
-        yield
+        return nullcontext()
 
     async def tick(self, ctx: PollContext[C]) -> TickAck:  # noqa: ARG002 - heirs look at it
         """Fetch, decide what is new, say what to send.

@@ -1,8 +1,8 @@
 """A kind of a plugin that lives as long as the runner, as an ordinary poller."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -33,11 +33,9 @@ class PluginPollerProxy(PluginKind):
     _places: trio.CapacityLimiter
     _tools: Sequence[Tool] = field(default=(), init=False)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def place(self) -> AbstractAsyncContextManager[None]:
         """A place among the ticks that the plugin takes at once."""
-        async with self._places:
-            yield
+        return self._places
 
     async def tick(self, ctx: PollContext[Mapping[str, Any]]) -> TickAck:
         """See `Transport.tick`; the manifest's `tick_timeout_secs` is the time for it."""

@@ -1,7 +1,7 @@
 """A poller inside another one, which sees its ticks."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from nexo_poller.clock import Clock
@@ -35,11 +35,9 @@ class WrappedPoller(Poller[Any]):
         async with self.inner.lifespan(clock):
             yield
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def place(self) -> AbstractAsyncContextManager[None]:
         """See `Poller`."""
-        async with self.inner.place():
-            yield
+        return self.inner.place()
 
     async def tick(self, ctx: PollContext[Any]) -> TickAck:
         """See `Poller`."""
